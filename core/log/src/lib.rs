@@ -1,0 +1,1 @@
+//! One durable log on an abstract disk.

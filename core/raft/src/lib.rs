@@ -1,0 +1,1 @@
+//! Who leads and what is committed: epochs and offsets, never bytes.

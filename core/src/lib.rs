@@ -1,0 +1,1 @@
+//! The broker as a pure function of state, time and event.

@@ -1,0 +1,1 @@
+//! Kafka's wire format: bytes to nouns and back, and nothing else.

@@ -1,0 +1,1 @@
+//! Real files behind the log's disk trait.

@@ -1,0 +1,1 @@
+//! Sockets, timers and the loop that turns the machine.
