@@ -1,1 +1,5 @@
 //! The broker as a pure function of state, time and event.
+//!
+//! [`seam`] lists everything that goes in and comes out.
+
+pub mod seam;
