@@ -23,6 +23,7 @@ pub struct ListenerId(pub u16);
 
 /// Why a connection ended, from either side.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(missing_docs)] // a variant says what its fields are
 pub enum CloseReason {
     /// The peer closed it, or its reset arrived.
     Peer,
@@ -38,6 +39,7 @@ pub enum CloseReason {
 
 /// Everything that can happen to the machine.
 #[derive(Clone, Debug)]
+#[allow(missing_docs)] // a variant says what its fields are
 pub enum Event {
     /// The first event of a life: start recovery. The data directory is locked and otherwise untouched.
     Boot,
@@ -72,6 +74,7 @@ pub struct FileSlice {
 
 /// A piece of a response.
 #[derive(Clone, Debug)]
+#[allow(missing_docs)] // a variant says what its fields are
 pub enum Part {
     /// Bytes in memory.
     Memory(Bytes),
@@ -123,6 +126,7 @@ impl From<Bytes> for Body {
 
 /// What the machine asks of the network.
 #[derive(Clone, Debug)]
+#[allow(missing_docs)] // a variant says what its fields are
 pub enum NetOp {
     /// Queue a response. Responses of one connection leave in this order.
     Send { conn: ConnId, body: Body },
@@ -143,6 +147,7 @@ pub enum NetOp {
 
 /// What happened inside, typed, for logs, metrics and the simulator's checks. Nothing decides by them.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(missing_docs)] // a variant says what its fields are
 pub enum Fact {
     /// Recovery is over: what was found.
     Recovered { boot: u64, logs: u64, groups: u64, replayed_bytes: u64 },

@@ -152,6 +152,7 @@ impl DirName {
 /// A query that is answered where the bytes are, so that neither index nor headers of a cold segment
 /// ever enter the core's memory. `segment::locate` is its one implementation.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(missing_docs)] // a variant says what its fields are
 pub enum Query {
     /// The first batch whose last offset is at least `offset`, and as many whole batches after it as
     /// end below `until` and fit in `bytes_max` together; the first comes however large it is.
@@ -164,6 +165,7 @@ pub enum Query {
 
 /// What a [`Query`] found.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(missing_docs)] // a variant says what its fields are
 pub enum Found {
     /// Bytes `at .. at + len` of the segment file hold whole batches, the first of which holds or
     /// follows the offset asked for; `next` is the offset after the last of them.
@@ -185,6 +187,7 @@ pub struct DiskOp {
 
 /// What a [`DiskOp`] does.
 #[derive(Clone, Debug)]
+#[allow(missing_docs)] // a variant says what its fields are
 pub enum OpKind {
     /// Make `file` with `len` bytes of zeroes really written (not sparse) and synced. Replaces an old one.
     Create { file: FileName, len: u64 },
@@ -238,6 +241,7 @@ impl OpKind {
 
 /// Continuation as data: what the core was about to do when this operation is done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[allow(missing_docs)] // a variant says what its fields are
 pub enum Done {
     /// A journal group is durable.
     Group(crate::id::GroupSeq),
@@ -259,6 +263,7 @@ pub enum Done {
 
 /// Which step of writing a segment was done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[allow(missing_docs)] // a variant says what its fields are
 pub enum SegmentStep {
     /// The log's directory and `partition.metadata` are made and durable.
     Made,
