@@ -2,4 +2,6 @@
 //!
 //! [`seam`] lists everything that goes in and comes out.
 
+pub mod config;
+pub mod metadata;
 pub mod seam;
