@@ -1,1 +1,3 @@
 //! Kafka's wire format: bytes to nouns and back, and nothing else.
+
+pub mod codec;
