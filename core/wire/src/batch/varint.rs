@@ -1,0 +1,112 @@
+//! Zigzag varints of the record format: 7 bits a byte, the least first, at most 5 or 10 bytes.
+
+/// Reads a signed 32-bit varint from the front of `bytes` and moves past it. `None` if the bytes
+/// end inside it or it has more than 32 bits.
+#[inline]
+pub fn read_i32(bytes: &mut &[u8]) -> Option<i32> {
+    let first = *bytes.first()?;
+    if first < 0x80 {
+        *bytes = &bytes[1..];
+        return Some(i32::from(first >> 1) ^ -i32::from(first & 1));
+    }
+    let raw = u32::try_from(read_u64(bytes, 5)?).ok()?;
+    Some((raw >> 1) as i32 ^ -((raw & 1) as i32))
+}
+
+/// Reads a signed 64-bit varint, as [`read_i32`] does.
+#[inline]
+pub fn read_i64(bytes: &mut &[u8]) -> Option<i64> {
+    let raw = read_u64(bytes, 10)?;
+    Some((raw >> 1) as i64 ^ -((raw & 1) as i64))
+}
+
+fn read_u64(bytes: &mut &[u8], bytes_max: usize) -> Option<u64> {
+    let mut value = 0u64;
+    for (i, byte) in bytes.iter().take(bytes_max).enumerate() {
+        let bits = u64::from(byte & 0x7f);
+        // The tenth byte has room for one bit.
+        if i == 9 && bits > 1 {
+            return None;
+        }
+        value |= bits << (7 * i);
+        if byte & 0x80 == 0 {
+            *bytes = &bytes[i + 1..];
+            return Some(value);
+        }
+    }
+    None
+}
+
+/// Appends a signed 32-bit varint.
+#[inline]
+pub fn write_i32(out: &mut Vec<u8>, value: i32) {
+    write_u64(out, u64::from(((value << 1) ^ (value >> 31)) as u32));
+}
+
+/// Appends a signed 64-bit varint.
+#[inline]
+pub fn write_i64(out: &mut Vec<u8>, value: i64) {
+    write_u64(out, ((value << 1) ^ (value >> 63)) as u64);
+}
+
+#[inline]
+fn write_u64(out: &mut Vec<u8>, mut value: u64) {
+    while value >= 0x80 {
+        out.push(value as u8 | 0x80);
+        value >>= 7;
+    }
+    out.push(value as u8);
+}
+
+/// Bytes that [`write_i32`] takes for `value`.
+#[inline]
+pub fn size_i32(value: i32) -> usize {
+    size_u64(u64::from(((value << 1) ^ (value >> 31)) as u32))
+}
+
+/// Bytes that [`write_i64`] takes for `value`.
+#[inline]
+pub fn size_i64(value: i64) -> usize {
+    size_u64(((value << 1) ^ (value >> 63)) as u64)
+}
+
+#[inline]
+fn size_u64(value: u64) -> usize {
+    // Bits rounded up to sevens; zero takes a byte too.
+    (70 - (value | 1).leading_zeros() as usize) / 7
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn a_varint_comes_back_and_has_the_size_foretold(small in any::<i32>(), large in any::<i64>()) {
+            let mut out = Vec::new();
+            write_i32(&mut out, small);
+            prop_assert_eq!(out.len(), size_i32(small));
+            write_i64(&mut out, large);
+            prop_assert_eq!(out.len(), size_i32(small) + size_i64(large));
+            let mut bytes = &out[..];
+            prop_assert_eq!(read_i32(&mut bytes), Some(small));
+            prop_assert_eq!(read_i64(&mut bytes), Some(large));
+            prop_assert!(bytes.is_empty());
+        }
+    }
+
+    #[test]
+    fn edges_are_exact_and_overlong_varints_are_refused() {
+        for value in [0, -1, 1, 63, 64, -64, -65, i32::MAX, i32::MIN] {
+            let mut out = Vec::new();
+            write_i32(&mut out, value);
+            assert_eq!(out.len(), size_i32(value), "{value}");
+            assert_eq!(read_i32(&mut &out[..]), Some(value));
+        }
+        assert_eq!(read_i32(&mut &[0xff, 0xff, 0xff, 0xff, 0x1f][..]), None, "33 bits and more");
+        assert_eq!(read_i32(&mut &[0x80; 6][..]), None, "no end within 5 bytes");
+        assert_eq!(read_i64(&mut &[0xff; 10][..]), None, "no end within 10 bytes");
+        assert_eq!(read_i32(&mut &[0x80][..]), None, "cut off");
+    }
+}
