@@ -1,0 +1,53 @@
+//! Ways for the fates of a crash to be drawn.
+//!
+//! Uniform draws alone are a poor adversary: with forty unsynced sectors they never lose all but one.
+//! So a crash first draws a temper, then its fates.
+
+use super::{Fate, Unsynced};
+use crate::chance::Chance;
+
+/// How the fates of one crash are drawn.
+#[derive(Clone, Debug)]
+pub struct Fates {
+    kept_of_16: u64,
+    torn: bool,
+    /// With this, names are kept up to a point, as file systems with one journal do.
+    names_until: Option<usize>,
+    chance: Chance,
+}
+
+impl Fates {
+    /// Draws a temper: all lost, all kept, nearly all lost, nearly all kept, or even odds. With `torn`, some crashes
+    /// also tear inside of sectors.
+    pub fn draw(mut chance: Chance, torn: bool) -> Fates {
+        let kept_of_16 = [0, 16, 1, 15, 8, 8][chance.index(6)];
+        let torn = torn && chance.odds(1, 3);
+        let names_until = chance.odds(1, 2).then(|| chance.index(6));
+        Fates { kept_of_16, torn, names_until, chance }
+    }
+
+    /// The fate of one thing.
+    pub fn fate(&mut self, what: Unsynced) -> Fate {
+        if let (Unsynced::Name { n }, Some(until)) = (what, self.names_until) {
+            return if n < until { Fate::Kept } else { Fate::Lost };
+        }
+        match self.chance.below(16) {
+            draw if draw < self.kept_of_16 => Fate::Kept,
+            _ if self.torn && self.chance.odds(1, 2) => {
+                Fate::Torn(1 + self.chance.below(511) as u16)
+            }
+            _ if self.chance.odds(1, 4) => Fate::Older(self.chance.below(8) as u8),
+            _ => Fate::Lost,
+        }
+    }
+
+    /// The fates spelled by the bits of `bits`, one each in the order of asking: 1 is kept, 0 is lost.
+    /// Walking all numbers below 2^n walks all subsets of n unsynced things.
+    pub fn bits(mut bits: u64) -> impl FnMut(Unsynced) -> Fate {
+        move |_| {
+            let kept = bits & 1 == 1;
+            bits >>= 1;
+            if kept { Fate::Kept } else { Fate::Lost }
+        }
+    }
+}

@@ -1,0 +1,232 @@
+//! A disk as a pure value: it can be forked, stepped in any order and cut off from power anywhere.
+//!
+//! It implements what `sordini_log::disk` promises and nothing more, so that whatever the promises
+//! leave open is decided by the caller (a seed, or an exhaustive walk): which lane's operation is next,
+//! what becomes of each unsynced sector, length and name when the power fails, and which operation
+//! meets a fault. Time does not exist here; [`Platter::step`] is one operation done.
+//!
+//! A crash in the middle of an operation is the operation done without being made durable
+//! ([`Platter::start`]), then the crash: since each sector then meets its own fate, every way of being
+//! half done is among the fates.
+
+mod fates;
+mod faults;
+mod file;
+mod image;
+mod names;
+mod perform;
+
+pub use fates::Fates;
+pub use faults::{Fault, Harm, Role, Verb, classify};
+pub use image::SECTOR_BYTES;
+pub use names::NodeId;
+
+use crate::digest::Digest;
+use file::File;
+use names::Names;
+use sordini_log::disk::{Completion, Disk, DiskOp, FileName, Lane};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+/// What becomes of something unsynced when the power fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// The newest version is on the device.
+    Kept,
+    /// The last synced version is on the device.
+    Lost,
+    /// A sector begins with so many bytes of the newest version and goes on with the last synced one.
+    /// For a length or a name the same as `Lost`.
+    Torn(u16),
+    /// One of the versions between: a page cache may have written back at any time. 0 is the last synced one.
+    Older(u8),
+}
+
+/// Something whose fate a crash decides.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs)] // a variant says what its fields are
+pub enum Unsynced {
+    /// A sector of a file.
+    Sector { file: NodeId, n: u64 },
+    /// The length of a file.
+    Length { file: NodeId },
+    /// The n-th change of names since it was last asked, in their order.
+    Name { n: usize },
+}
+
+/// What happened on a platter, in numbers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Operations performed.
+    pub ops: u64,
+    /// Power failures.
+    pub crashes: u64,
+    /// Operations that met a fault.
+    pub faults: u64,
+    /// Sectors, lengths and names that a crash decided about.
+    pub fates: u64,
+}
+
+/// A simulated disk.
+#[derive(Clone, Debug)]
+pub struct Platter {
+    names: Names,
+    files: BTreeMap<NodeId, File>,
+    next_node: NodeId,
+    journal: VecDeque<DiskOp>,
+    store: VecDeque<DiskOp>,
+    reads: Vec<DiskOp>,
+    /// Faults to come; data, so that a scenario can list them.
+    pub faults: Vec<Fault>,
+    /// Bytes that files may take together.
+    pub capacity: u64,
+    /// What happened so far.
+    pub counts: Counts,
+}
+
+impl Default for Platter {
+    fn default() -> Platter {
+        Platter {
+            names: Names::default(),
+            files: BTreeMap::new(),
+            next_node: 1,
+            journal: VecDeque::new(),
+            store: VecDeque::new(),
+            reads: Vec::new(),
+            faults: Vec::new(),
+            capacity: u64::MAX,
+            counts: Counts::default(),
+        }
+    }
+}
+
+impl Disk for Platter {
+    fn submit(&mut self, ops: &mut Vec<DiskOp>, _idle: bool) {
+        for op in ops.drain(..) {
+            match op.kind.lane() {
+                Lane::Journal => self.journal.push_back(op),
+                Lane::Store => self.store.push_back(op),
+                Lane::Reads => self.reads.push(op),
+            }
+        }
+    }
+}
+
+impl Platter {
+    /// How many operations could be next: the first of each ordered lane, and every read.
+    pub fn ready(&self) -> usize {
+        usize::from(!self.journal.is_empty())
+            + usize::from(!self.store.is_empty())
+            + self.reads.len()
+    }
+
+    /// Performs the operation number `choice` of those that are [`Platter::ready`] (modulo their
+    /// number). None when nothing is.
+    pub fn step(&mut self, choice: usize) -> Option<Completion> {
+        let op = self.take(choice)?;
+        let result = self.perform(op.kind, true);
+        Some(Completion { done: op.done, result })
+    }
+
+    /// The operation that [`Platter::step`] would perform.
+    pub fn peek(&self, choice: usize) -> Option<&DiskOp> {
+        let ordered = [self.journal.front(), self.store.front()];
+        let ready: Vec<&DiskOp> = ordered.into_iter().flatten().chain(&self.reads).collect();
+        ready.get(choice.checked_rem(ready.len())?).copied()
+    }
+
+    /// Begins the first operation of each ordered lane without making anything durable: where it is when the power
+    /// fails. Only [`Platter::crash`] may follow.
+    pub fn start(&mut self) {
+        for op in [self.journal.pop_front(), self.store.pop_front()].into_iter().flatten() {
+            let _ = self.perform(op.kind, false);
+        }
+    }
+
+    /// The power fails: each unsynced change of names, length and sector meets its fate, in this order and
+    /// the order of files' numbers; what was queued is gone.
+    pub fn crash(&mut self, fate: &mut dyn FnMut(Unsynced) -> Fate) {
+        self.counts.crashes += 1;
+        self.counts.fates += self.unsynced() as u64;
+        self.journal.clear();
+        self.store.clear();
+        self.reads.clear();
+        self.names.crash(|n| fate(Unsynced::Name { n }) == Fate::Kept);
+        let live: BTreeSet<NodeId> = self.names.paths().into_values().collect();
+        self.names.retain(&live);
+        self.files.retain(|node, _| live.contains(node));
+        for (&node, file) in &mut self.files {
+            file.crash(|sector| match sector {
+                Some(n) => fate(Unsynced::Sector { file: node, n }),
+                None => fate(Unsynced::Length { file: node }),
+            });
+        }
+    }
+
+    /// The process ends and nothing else fails: what was queued is gone, what was written stays.
+    pub fn kill(&mut self) {
+        self.journal.clear();
+        self.store.clear();
+        self.reads.clear();
+    }
+
+    /// How many names, lengths and sectors a crash now would decide about.
+    pub fn unsynced(&self) -> usize {
+        let of_file = |f: &File| f.unsynced().count() + usize::from(f.length_unsynced());
+        self.names.unsynced() + self.files.values().map(of_file).sum::<usize>()
+    }
+
+    /// Flips the bits `mask` of one byte of a file. False if there is no such byte.
+    pub fn rot(&mut self, file: &FileName, at: u64, mask: u8) -> bool {
+        let node = self.names.find(&file.path());
+        match node.and_then(|node| self.files.get_mut(&node)) {
+            Some(file) if at < file.len() => {
+                file.rot(at, mask);
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// Paths of all files, with their lengths in bytes.
+    pub fn list(&self) -> Vec<(String, u64)> {
+        let files = self.names.paths().into_iter();
+        files.filter_map(|(path, node)| Some((path, self.files.get(&node)?.len()))).collect()
+    }
+
+    /// All bytes of the file at `path`.
+    pub fn content(&self, path: &str) -> Option<Vec<u8>> {
+        let file = self.files.get(&self.names.find(path)?)?;
+        Some(file.read(0, file.len()))
+    }
+
+    /// Bytes that can still be taken.
+    pub fn free(&self) -> u64 {
+        self.capacity.saturating_sub(self.files.values().map(File::len).sum())
+    }
+
+    /// Digest of all paths and bytes as the process sees them.
+    pub fn digest(&self) -> u64 {
+        let mut digest = Digest::default();
+        for (path, node) in self.names.paths() {
+            digest.bytes(path.as_bytes());
+            match self.files.get(&node) {
+                Some(file) => file.digest(&mut digest),
+                None => digest.number(u64::MAX),
+            }
+        }
+        digest.finish()
+    }
+
+    fn take(&mut self, choice: usize) -> Option<DiskOp> {
+        let mut choice = choice.checked_rem(self.ready())?;
+        for lane in [&mut self.journal, &mut self.store] {
+            if !lane.is_empty() {
+                if choice == 0 {
+                    return lane.pop_front();
+                }
+                choice -= 1;
+            }
+        }
+        Some(self.reads.remove(choice))
+    }
+}

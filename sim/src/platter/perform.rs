@@ -1,0 +1,283 @@
+//! What each operation does to a platter.
+
+use super::faults::{Harm, Verb, classify};
+use super::file::File;
+use super::names::NodeId;
+use super::{Platter, Role};
+use bytes::Bytes;
+use sordini_log::LogId;
+use sordini_log::disk::{
+    BLOCK_BYTES, Data, DirEntry, DirName, DiskError, DiskErrorKind, DiskOk, DiskResult, FileName,
+    LogFile, OpKind,
+};
+
+impl Platter {
+    /// Does `kind`; nothing of it is made durable unless `durable` (and no fault lies about it).
+    pub(super) fn perform(&mut self, kind: OpKind, durable: bool) -> DiskResult {
+        self.counts.ops += 1;
+        let (role, verb) = classify(&kind);
+        let harm = self.faults.iter_mut().fold(None, |hit, f| f.strikes(role, verb).or(hit));
+        self.counts.faults += u64::from(harm.is_some());
+        let sync = match harm {
+            Some(Harm::Io) => return Err(injected(DiskErrorKind::Io, "EIO", role, verb)),
+            Some(Harm::Full) => return Err(injected(DiskErrorKind::Full, "ENOSPC", role, verb)),
+            Some(Harm::SyncFails) if durable => Sync::Fails,
+            Some(Harm::Lies) => Sync::Nothing,
+            _ if durable => Sync::Works,
+            _ => Sync::Nothing,
+        };
+        match kind {
+            OpKind::Create { file, len } => self.create(&file, len, sync),
+            OpKind::Write { file, at, data, sync: wanted } => {
+                self.write(&file, at, &data, if wanted { sync } else { Sync::Nothing })
+            }
+            OpKind::Sync { file } => {
+                let node = self.file(&file, Missing::Error)?;
+                self.settle(node, sync)
+            }
+            OpKind::Truncate { file, len } => self.truncate(&file, len),
+            OpKind::Rename { from, to } => match self.names.rename(&from.path(), &to.path()) {
+                true => Ok(DiskOk::Unit),
+                false => Err(not_found("rename", &from.path())),
+            },
+            OpKind::RenameDir { from, to } => {
+                if !self.is_foreign(&from) {
+                    self.names.rename(&from.path(), &to.path());
+                }
+                Ok(DiskOk::Unit)
+            }
+            OpKind::Unlink { file } => {
+                if !self.is_foreign(&file.dir()) {
+                    self.names.unlink(&file.path());
+                }
+                Ok(DiskOk::Unit)
+            }
+            OpKind::MakeDir { dir } => self.make_dir(&dir),
+            OpKind::RemoveDir { dir } => self.remove_dir(&dir),
+            OpKind::SyncDir { dir } => {
+                let node = self.dir(&dir)?;
+                match sync {
+                    Sync::Works => self.names.sync(node),
+                    Sync::Fails => return Err(sync_failed()),
+                    Sync::Nothing => {}
+                }
+                Ok(DiskOk::Unit)
+            }
+            OpKind::List { dir } => self.entries(&dir),
+            OpKind::Read { file, at, len } => self.read(
+                &file,
+                at,
+                if let Some(Harm::Short(max)) = harm { len.min(max) } else { len },
+            ),
+            OpKind::Find { dir, segment, .. } => {
+                let file = FileName::Log(dir, LogFile::Segment(segment));
+                self.file(&file, Missing::Error)?;
+                Err(error(DiskErrorKind::Io, "queries over a platter come with segments".into()))
+            }
+        }
+    }
+
+    fn create(&mut self, file: &FileName, len: u64, sync: Sync) -> DiskResult {
+        let held =
+            self.names.find(&file.path()).and_then(|n| self.files.get(&n)).map_or(0, File::len);
+        self.room_for(len.saturating_sub(held))?;
+        let node = self.file(file, Missing::Make)?;
+        let file = self.files.get_mut(&node).expect("just made");
+        file.truncate(0);
+        file.truncate(len);
+        self.settle(node, sync)
+    }
+
+    fn write(&mut self, name: &FileName, at: u64, data: &Data, sync: Sync) -> DiskResult {
+        let journal = matches!(name, FileName::Journal(_));
+        let blocks = matches!(data, Data::Blocks(_));
+        assert_eq!(journal, blocks, "{}: journals take blocks, others slices", name.path());
+        assert!(
+            !journal || at.is_multiple_of(BLOCK_BYTES as u64),
+            "{}: {at} is not aligned",
+            name.path()
+        );
+        let node = self.file(name, Missing::Make)?;
+        let len = self.files[&node].len();
+        self.room_for((at + data.len()).saturating_sub(len))?;
+        let file = self.files.get_mut(&node).expect("just found");
+        match data {
+            Data::Blocks(blocks) => {
+                for (n, block) in blocks.iter().enumerate() {
+                    file.write(at + (n * BLOCK_BYTES) as u64, &block.0);
+                }
+            }
+            Data::Slices(slices) => {
+                let mut at = at;
+                for slice in slices {
+                    file.write(at, slice);
+                    at += slice.len() as u64;
+                }
+            }
+        }
+        self.settle(node, sync)
+    }
+
+    fn read(&mut self, name: &FileName, at: u64, len: u64) -> DiskResult {
+        let node = self.file(name, Missing::Error)?;
+        let file = &self.files[&node];
+        let bytes = match Role::of_file(name) {
+            Role::Journal => file.read_direct(at, len),
+            _ => file.read(at, len),
+        };
+        Ok(DiskOk::Bytes(Bytes::from(bytes)))
+    }
+
+    fn settle(&mut self, node: NodeId, sync: Sync) -> DiskResult {
+        let file = self.files.get_mut(&node).expect("looked up before");
+        match sync {
+            Sync::Works => file.sync(),
+            Sync::Fails => {
+                file.sync_fails();
+                return Err(sync_failed());
+            }
+            Sync::Nothing => {}
+        }
+        Ok(DiskOk::Unit)
+    }
+
+    fn truncate(&mut self, name: &FileName, len: u64) -> DiskResult {
+        let node = match self.file(name, Missing::Error) {
+            Err(e) if e.kind == DiskErrorKind::NotFound => return Ok(DiskOk::Unit),
+            node => node?,
+        };
+        let file = self.files.get_mut(&node).expect("just found");
+        if file.len() > len {
+            file.truncate(len);
+        }
+        Ok(DiskOk::Unit)
+    }
+
+    fn make_dir(&mut self, dir: &DirName) -> DiskResult {
+        let path = dir.path();
+        match self.names.find(&path) {
+            Some(_) => Ok(DiskOk::Unit),
+            None => {
+                let node = self.new_node();
+                match self.names.link(&path, node, true) {
+                    true => Ok(DiskOk::Unit),
+                    false => Err(not_found("make directory", &path)),
+                }
+            }
+        }
+    }
+
+    fn remove_dir(&mut self, dir: &DirName) -> DiskResult {
+        let path = dir.path();
+        let Some(node) = self.names.find(&path) else { return Ok(DiskOk::Unit) };
+        let names: Vec<String> = self.names.entries(node).map(|(n, _)| n.to_string()).collect();
+        for name in names {
+            self.names.unlink(&format!("{path}/{name}"));
+        }
+        self.names.unlink(&path);
+        Ok(DiskOk::Unit)
+    }
+
+    fn entries(&self, dir: &DirName) -> DiskResult {
+        let node = self.dir(dir)?;
+        let entry = |(name, node): (&str, NodeId)| DirEntry {
+            name: name.to_string(),
+            is_dir: self.names.is_dir(node),
+            len: self.files.get(&node).map_or(0, File::len),
+        };
+        Ok(DiskOk::Entries(self.names.entries(node).map(entry).collect()))
+    }
+
+    fn dir(&self, dir: &DirName) -> Result<NodeId, DiskError> {
+        let path = dir.path();
+        let node = self.names.find(&path).filter(|node| self.names.is_dir(*node));
+        node.ok_or_else(|| not_found("open directory", &path))
+    }
+
+    /// The file, verified to lie in its log's directory.
+    fn file(&mut self, name: &FileName, missing: Missing) -> Result<NodeId, DiskError> {
+        let path = name.path();
+        self.dir(&name.dir())?;
+        if let FileName::Log(dir, file) = name
+            && *file != LogFile::Metadata
+        {
+            match self.owner(&name.dir()) {
+                Some(log) if log == dir.log => {}
+                None if missing == Missing::Make => {}
+                owner => {
+                    let detail =
+                        format!("{path} was asked for {}, but belongs to {owner:?}", dir.log);
+                    return Err(error(DiskErrorKind::Stale, detail));
+                }
+            }
+        }
+        match self.names.find(&path) {
+            Some(node) => Ok(node),
+            None if missing == Missing::Error => Err(not_found("open", &path)),
+            None => {
+                let node = self.new_node();
+                self.files.insert(node, File::default());
+                assert!(self.names.link(&path, node, false), "its directory was found above");
+                Ok(node)
+            }
+        }
+    }
+
+    /// Whether a log's directory is another log's now.
+    fn is_foreign(&self, dir: &DirName) -> bool {
+        match dir {
+            DirName::Log(of) => self.owner(dir).is_some_and(|log| log != of.log),
+            _ => false,
+        }
+    }
+
+    /// The log that a directory's `partition.metadata` names.
+    fn owner(&self, dir: &DirName) -> Option<LogId> {
+        let node = self.names.find(&format!("{}/partition.metadata", dir.path()))?;
+        let text = String::from_utf8(self.files.get(&node)?.read(0, 4096)).ok()?;
+        let line = text.lines().find_map(|line| line.strip_prefix("log_id:"))?;
+        line.trim().parse().ok().map(LogId)
+    }
+
+    fn room_for(&self, bytes: u64) -> Result<(), DiskError> {
+        match bytes == 0 || bytes <= self.free() {
+            true => Ok(()),
+            false => Err(error(DiskErrorKind::Full, format!("no space for {bytes} bytes more"))),
+        }
+    }
+
+    fn new_node(&mut self) -> NodeId {
+        self.next_node += 1;
+        self.next_node
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Missing {
+    Error,
+    Make,
+}
+
+/// What the sync within an operation does.
+#[derive(Clone, Copy)]
+enum Sync {
+    Works,
+    Fails,
+    Nothing,
+}
+
+fn error(kind: DiskErrorKind, detail: String) -> DiskError {
+    DiskError { kind, detail }
+}
+
+fn injected(kind: DiskErrorKind, name: &str, role: Role, verb: Verb) -> DiskError {
+    error(kind, format!("injected {name}: {verb:?} {role:?}"))
+}
+
+fn sync_failed() -> DiskError {
+    error(DiskErrorKind::Io, "injected EIO: the sync failed and dirty pages count as clean".into())
+}
+
+fn not_found(what: &str, path: &str) -> DiskError {
+    error(DiskErrorKind::NotFound, format!("cannot {what} {path}: no such file or directory"))
+}
