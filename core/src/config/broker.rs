@@ -1,5 +1,6 @@
 //! The broker's own configuration: what it was started with, typed.
 
+use super::table::{self, Value, ValueError};
 use crate::metadata::NodeId;
 use std::collections::BTreeMap;
 
@@ -10,7 +11,7 @@ pub struct BrokerConfig {
     pub given: BTreeMap<String, String>,
     /// `node.id`.
     pub node_id: NodeId,
-    /// `cluster.id`: the id that a new data directory gets; none draws one.
+    /// `cluster.id`, a key of ours: the id that a new data directory gets; none draws one.
     pub cluster_id: Option<String>,
     /// Host of `advertised.listeners`: where clients are told to connect.
     pub advertised_host: String,
@@ -46,4 +47,162 @@ pub struct BrokerConfig {
     pub producer_id_expiration_ms: u64,
     /// `max.request.partition.size.limit`: partitions in one answer of DescribeTopicPartitions.
     pub describe_partitions_max: u32,
+    /// `journal.bytes`.
+    pub journal_bytes: u64,
+    /// `journal.file.bytes`.
+    pub journal_file_bytes: u32,
+}
+
+/// What is wrong with what was given.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum GivenError {
+    /// A key that nobody knows.
+    #[error("no configuration key is called {name}{}", suggestion(.near))]
+    Unknown {
+        /// The key.
+        name: String,
+        /// A key that looks like it.
+        near: Option<&'static str>,
+    },
+    /// A value that its key does not take.
+    #[error(transparent)]
+    Value(#[from] ValueError),
+    /// An address that is none.
+    #[error("{name}={value}: expected PLAINTEXT://HOST:PORT")]
+    Address {
+        /// The key.
+        name: &'static str,
+        /// What came.
+        value: String,
+    },
+    /// Two data directories.
+    #[error("log.dirs={0}: one data directory is used, give one")]
+    Dirs(String),
+}
+
+fn suggestion(near: &Option<&'static str>) -> String {
+    near.map(|near| format!("; did you mean {near}?")).unwrap_or_default()
+}
+
+impl Default for BrokerConfig {
+    fn default() -> BrokerConfig {
+        BrokerConfig::new(BTreeMap::new()).expect("every default fits its row; a test says so")
+    }
+}
+
+impl BrokerConfig {
+    /// Checks what was given and types it. Where a key comes twice the caller has decided already.
+    pub fn new(given: BTreeMap<String, String>) -> Result<BrokerConfig, GivenError> {
+        for (name, value) in given.iter().filter(|(name, _)| *name != CLUSTER_ID) {
+            let row = table::broker(name).ok_or_else(|| unknown(name))?;
+            row.parse(value)?;
+        }
+        let value = |key: &str| {
+            let row =
+                table::broker(key).expect("keys here are in the table; the default takes them all");
+            let text = given.get(key).map(String::as_str).or(row.default);
+            text.map(|text| row.parse(text).expect("checked above, or a default"))
+        };
+        let number = |key: &str| match value(key) {
+            Some(Value::Number(n)) => n,
+            other => panic!("{key} has a number in the table, not {other:?}"),
+        };
+        let flag = |key: &str| value(key) == Some(Value::Boolean(true));
+        let text = |key: &str| value(key).map(|v| v.to_string()).filter(|t| !t.is_empty());
+        let small = |key: &str| u32::try_from(number(key)).unwrap_or(0);
+        let node = match number("broker.id") {
+            id if id >= 0 && !given.contains_key("node.id") => id,
+            _ => number("node.id"),
+        };
+        let (host, port) = advertised(text("advertised.listeners"), text("listeners"))?;
+        Ok(BrokerConfig {
+            node_id: NodeId(i32::try_from(node).expect("the row is an INT")),
+            cluster_id: given.get(CLUSTER_ID).cloned(),
+            advertised_host: host,
+            advertised_port: port,
+            rack: text("broker.rack"),
+            log_dir: dir(text("log.dirs").or(text("log.dir")))?,
+            disk_bytes: None,
+            auto_create_topics: flag("auto.create.topics.enable"),
+            delete_topic: flag("delete.topic.enable"),
+            num_partitions: number("num.partitions") as i32,
+            replication_factor: i16::try_from(number("default.replication.factor"))
+                .unwrap_or(i16::MAX),
+            request_bytes_max: small("socket.request.max.bytes"),
+            fetch_bytes_max: small("fetch.max.bytes"),
+            fetch_sessions_max: small("max.incremental.fetch.session.cache.slots"),
+            connections_max: small("max.connections"),
+            connection_idle_ms_max: u64::try_from(number("connections.max.idle.ms")).ok(),
+            retention_check_ms: number("log.retention.check.interval.ms") as u64,
+            producer_id_expiration_ms: number("producer.id.expiration.ms") as u64,
+            describe_partitions_max: small("max.request.partition.size.limit"),
+            journal_bytes: number("journal.bytes") as u64,
+            journal_file_bytes: small("journal.file.bytes"),
+            given,
+        })
+    }
+
+    /// The given keys from which nothing follows here; the program tells its operator.
+    pub fn inert(&self) -> impl Iterator<Item = &str> {
+        let obeyed = |key: &str| key == CLUSTER_ID || table::obeyed(key);
+        self.given.keys().map(String::as_str).filter(move |key| !obeyed(key))
+    }
+}
+
+const CLUSTER_ID: &str = "cluster.id";
+
+fn unknown(name: &str) -> GivenError {
+    let near = table::BROKER.iter().map(|row| row.name).min_by_key(|known| distance(name, known));
+    let near = near.filter(|known| distance(name, known) <= name.len() / 3);
+    GivenError::Unknown { name: name.to_owned(), near }
+}
+
+/// Levenshtein's distance, in bytes.
+fn distance(a: &str, b: &str) -> usize {
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.bytes().enumerate() {
+        let mut diagonal = std::mem::replace(&mut row[0], i + 1);
+        for (j, y) in b.bytes().enumerate() {
+            let cost = if x == y { diagonal } else { diagonal + 1 };
+            diagonal = row[j + 1];
+            row[j + 1] = cost.min(row[j] + 1).min(diagonal + 1);
+        }
+    }
+    row[b.len()]
+}
+
+/// Host and port that clients are told: those advertised, else those listened on, else this machine's.
+fn advertised(
+    advertised: Option<String>,
+    listeners: Option<String>,
+) -> Result<(String, u16), GivenError> {
+    let (name, value) = match (advertised, listeners) {
+        (Some(value), _) => ("advertised.listeners", value),
+        (None, Some(value)) => ("listeners", value),
+        (None, None) => return Ok((LOCAL.to_owned(), PORT)),
+    };
+    let (host, port) = address(name, &value)?;
+    let anywhere = matches!(host.as_str(), "" | "0.0.0.0" | "::");
+    Ok((if anywhere { LOCAL.to_owned() } else { host }, port))
+}
+
+const LOCAL: &str = "127.0.0.1";
+const PORT: u16 = 9092;
+
+/// The parts of `PLAINTEXT://host:port`; the host may be empty or an IPv6 address in brackets.
+pub fn address(name: &'static str, value: &str) -> Result<(String, u16), GivenError> {
+    let wrong = || GivenError::Address { name, value: value.to_owned() };
+    let rest = value.trim().strip_prefix("PLAINTEXT://").ok_or_else(wrong)?;
+    let (host, port) = rest.rsplit_once(':').ok_or_else(wrong)?;
+    let port = port.parse().map_err(|_| wrong())?;
+    let host = host.strip_prefix('[').and_then(|h| h.strip_suffix(']')).unwrap_or(host);
+    if host.contains([',', '/', ' ']) {
+        return Err(wrong());
+    }
+    Ok((host.to_owned(), port))
+}
+
+fn dir(dirs: Option<String>) -> Result<String, GivenError> {
+    let dirs = dirs.unwrap_or_else(|| "sordini-data".into());
+    if dirs.contains(',') { Err(GivenError::Dirs(dirs)) } else { Ok(dirs) }
 }

@@ -4,4 +4,6 @@
 //! it runs, set for all brokers while they run, given at the start, default.
 
 pub mod broker;
+pub mod lookup;
+pub mod table;
 pub mod topic;
