@@ -1,1 +1,275 @@
 //! Real files behind the log's disk trait.
+//!
+//! What is written where and synced when is decided in `sordini-log`; this room moves the bytes and
+//! keeps the promises written at the head of `sordini_log::disk`. It adds none of its own wisdom but this:
+//!
+//! - **Threads.** One for the journal, one for everything else that writes, a few that read. A hop to
+//!   a thread and back costs about 40 us here, half a sync. So when the loop has nothing else to do
+//!   it says `idle`, and a small journal write then runs on the loop's own thread.
+//! - **Lock, format, limits** of the data directory: [`OpenError`] says what is wrong and what to do.
+//! - **Open files** are a table of the least recently used within the process's limit; no log's files are ever
+//!   served under the name of another log.
+//!
+//! Completions wait in a queue; [`RealDisk::completions`] drains it, and `wake` is called when it
+//! stops being empty, from whichever thread that happens on.
+
+mod error;
+mod files;
+mod home;
+mod queue;
+mod reads;
+mod remove;
+mod store;
+mod transfer;
+
+#[cfg(test)]
+mod tests;
+
+pub use home::OpenError;
+
+use files::Files;
+use home::Lock;
+use queue::{Completions, Queue, Taken};
+use remove::Removals;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use sordini_log::disk::{Completion, Disk, DiskOk, DiskOp, DiskResult, Done, Lane, OpKind};
+use std::path::Path;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+/// Free space is asked for again after this time at the earliest.
+const FREE_AGE_MAX: Duration = Duration::from_millis(100);
+/// How long the store lane waits for something better to do between two steps of a removal.
+const REMOVAL_PAUSE: Duration = Duration::from_micros(500);
+
+/// What may be chosen.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Threads that read. At least 1.
+    pub read_threads: usize,
+    /// Files held open at once, journal files aside; by default a quarter of the process's limit,
+    /// between 64 and 4096.
+    pub files_open_max: Option<usize>,
+    /// Journal writes up to this many bytes may run on the calling thread; longer ones would keep
+    /// the loop from its sockets.
+    pub inline_bytes_max: u64,
+    /// Whether the journal bypasses the page cache where the file system can.
+    pub direct: bool,
+}
+
+impl Default for Options {
+    fn default() -> Options {
+        Options { read_threads: 2, files_open_max: None, inline_bytes_max: 64 << 10, direct: true }
+    }
+}
+
+/// A data directory on a real file system.
+pub struct RealDisk {
+    shared: Arc<Shared>,
+    /// Operations of one submission by lane; empty between submissions.
+    sorted: [Vec<DiskOp>; 3],
+    free: Option<(Instant, u64)>,
+    threads: Vec<JoinHandle<()>>,
+    inline_bytes_max: u64,
+    _lock: Lock,
+}
+
+/// What the threads share.
+struct Shared {
+    files: Files,
+    journal: Queue<DiskOp>,
+    store: Queue<DiskOp>,
+    reads: Queue<DiskOp>,
+    completions: Completions,
+}
+
+impl RealDisk {
+    /// Opens the data directory `dir`, making it where it is missing, and starts the threads. Also raises the process's
+    /// soft limit of open files to its hard one.
+    ///
+    /// `wake` is called whenever the queue of completions stops being empty; it must be cheap and must
+    /// not call back into the disk.
+    pub fn open(
+        dir: &Path,
+        options: Options,
+        wake: Arc<dyn Fn() + Send + Sync>,
+    ) -> Result<RealDisk, OpenError> {
+        let (root, lock) = home::open(dir)?;
+        let limit = raise_files_max();
+        let open_max =
+            options.files_open_max.unwrap_or_else(|| (limit / 4).clamp(64, 4096) as usize);
+        let shared = Arc::new(Shared {
+            files: Files::new(root, open_max, options.direct),
+            journal: Queue::new(),
+            store: Queue::new(),
+            reads: Queue::new(),
+            completions: Completions::new(wake),
+        });
+        let mut disk = RealDisk {
+            shared,
+            inline_bytes_max: options.inline_bytes_max,
+            sorted: Default::default(),
+            free: None,
+            threads: Vec::new(),
+            _lock: lock,
+        };
+        disk.spawn("disk-journal", Shared::journal_thread);
+        disk.spawn("disk-store", Shared::store_thread);
+        for _ in 0..options.read_threads.max(1) {
+            disk.spawn("disk-read", Shared::read_thread);
+        }
+        Ok(disk)
+    }
+
+    /// Moves the completions that have come to the end of `into`.
+    pub fn completions(&mut self, into: &mut Vec<Completion>) {
+        self.shared.completions.drain(into);
+    }
+
+    /// Bytes that may still be written to this file system by us; at most 100 ms old.
+    pub fn free(&mut self) -> u64 {
+        let now = Instant::now();
+        if let Some((at, bytes)) = self.free
+            && now.duration_since(at) < FREE_AGE_MAX
+        {
+            return bytes;
+        }
+        // A file system that cannot say keeps its last word, or counts as full.
+        let last = self.free.map_or(0, |(_, bytes)| bytes);
+        let bytes = rustix::fs::fstatvfs(self.shared.files.root())
+            .map_or(last, |s| s.f_bavail.saturating_mul(s.f_frsize));
+        self.free = Some((now, bytes));
+        bytes
+    }
+
+    fn spawn(&mut self, name: &str, body: fn(&Shared)) {
+        let shared = self.shared.clone();
+        let thread = std::thread::Builder::new().name(name.into()).spawn(move || {
+            let _guard = AbortOnPanic;
+            body(&shared);
+        });
+        self.threads.push(thread.expect("the system refuses to start a thread"));
+    }
+
+    /// Whether these journal operations may run right here: all that came before them is done, and they are short.
+    fn may_run_inline(&self, ops: &[DiskOp]) -> bool {
+        let bytes = |op: &DiskOp| match &op.kind {
+            OpKind::Write { data, .. } => data.len(),
+            _ => 0,
+        };
+        ops.iter().map(bytes).sum::<u64>() <= self.inline_bytes_max && self.shared.journal.is_idle()
+    }
+}
+
+impl Disk for RealDisk {
+    fn submit(&mut self, ops: &mut Vec<DiskOp>, idle: bool) {
+        if ops.is_empty() {
+            return;
+        }
+        for op in ops.drain(..) {
+            let lane = op.kind.lane();
+            self.sorted[lane as usize].push(op);
+        }
+        self.shared.store.append(&mut self.sorted[Lane::Store as usize]);
+        self.shared.reads.append(&mut self.sorted[Lane::Reads as usize]);
+        let mut journal = std::mem::take(&mut self.sorted[Lane::Journal as usize]);
+        if idle && self.may_run_inline(&journal) {
+            for op in journal.drain(..) {
+                let (done, result) = self.shared.journal_op(op);
+                self.shared.answer(done, result);
+            }
+        } else {
+            self.shared.journal.append(&mut journal);
+        }
+        self.sorted[Lane::Journal as usize] = journal;
+    }
+}
+
+impl Drop for RealDisk {
+    /// Runs what was submitted to its end, removals aside: those go on in the next life.
+    fn drop(&mut self) {
+        self.shared.journal.close();
+        self.shared.store.close();
+        self.shared.reads.close();
+        for thread in self.threads.drain(..) {
+            let _ = thread.join(); // a panic has aborted the process
+        }
+    }
+}
+
+impl Shared {
+    fn journal_thread(&self) {
+        while let Some(op) = self.journal.take() {
+            let (done, result) = self.journal_op(op);
+            let must_wake = self.completions.add(Completion { done, result });
+            // Before the loop wakes up, so that it finds the lane idle.
+            self.journal.finish();
+            self.completions.wake(must_wake);
+        }
+    }
+
+    fn store_thread(&self) {
+        let mut removals = Removals::default();
+        loop {
+            let next = if removals.is_empty() {
+                self.store.take().map_or(Taken::Closed, Taken::Item)
+            } else {
+                self.store.take_within(REMOVAL_PAUSE)
+            };
+            match next {
+                Taken::Item(op) => {
+                    if let Some((done, result)) = store::run(&self.files, &mut removals, op) {
+                        self.answer(done, result);
+                    }
+                    self.store.finish();
+                }
+                Taken::Nothing => {}
+                Taken::Closed => return,
+            }
+            if let Some((done, result)) = removals.step(&self.files) {
+                self.answer(done, result);
+            }
+        }
+    }
+
+    fn read_thread(&self) {
+        while let Some(op) = self.reads.take() {
+            let result = reads::run(&self.files, &op);
+            self.answer(op.done, result);
+            self.reads.finish();
+        }
+    }
+
+    fn journal_op(&self, op: DiskOp) -> (Done, DiskResult) {
+        let OpKind::Write { file, at, data, sync } = op.kind else {
+            unreachable!("only writes go to the journal's lane");
+        };
+        let result = store::write(&self.files, &file, at, &data, sync).map(|()| DiskOk::Unit);
+        (op.done, result)
+    }
+
+    fn answer(&self, done: Done, result: DiskResult) {
+        let must_wake = self.completions.add(Completion { done, result });
+        self.completions.wake(must_wake);
+    }
+}
+
+/// A disk thread that panics would leave the loop waiting for ever; and what it held is not to be trusted.
+struct AbortOnPanic;
+
+impl Drop for AbortOnPanic {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            std::process::abort();
+        }
+    }
+}
+
+/// Raises the soft limit of open files as far as the system lets us; gives the limit that holds then.
+fn raise_files_max() -> u64 {
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
+    let holds = if setrlimit(Resource::Nofile, raised).is_ok() { raised } else { limit };
+    holds.current.unwrap_or(u64::MAX)
+}

@@ -1,0 +1,150 @@
+//! The two kinds of queue between the loop and the disk threads.
+//!
+//! Waking a thread on another CPU costs about 20 us, more than most writes to a page cache. So a
+//! lane's queue notifies only when somebody sleeps on it, a whole turn's operations enter under one
+//! lock, and the completions wake the loop only when it may have gone to sleep: when their queue goes
+//! from empty to non-empty.
+
+use sordini_log::disk::Completion;
+use std::collections::VecDeque;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::time::Duration;
+
+/// Work of one lane, in the order of submission.
+pub(crate) struct Queue<T> {
+    state: Mutex<State<T>>,
+    ready: Condvar,
+}
+
+struct State<T> {
+    items: VecDeque<T>,
+    /// Taken and not yet reported as finished.
+    running: usize,
+    /// Threads asleep on `ready`.
+    asleep: usize,
+    /// No more items come; those that are here are still taken.
+    closed: bool,
+}
+
+/// What [`Queue::take_within`] found.
+pub(crate) enum Taken<T> {
+    /// The next item; [`Queue::finish`] must follow.
+    Item(T),
+    /// Nothing for now.
+    Nothing,
+    /// Closed and empty.
+    Closed,
+}
+
+impl<T> Queue<T> {
+    pub(crate) fn new() -> Queue<T> {
+        let state = State { items: VecDeque::new(), running: 0, asleep: 0, closed: false };
+        Queue { state: Mutex::new(state), ready: Condvar::new() }
+    }
+
+    /// Adds everything in `items`, leaving it empty with its memory.
+    pub(crate) fn append(&self, items: &mut Vec<T>) {
+        if items.is_empty() {
+            return;
+        }
+        let mut state = self.lock();
+        let wake = state.asleep.min(items.len());
+        state.items.extend(items.drain(..));
+        drop(state);
+        for _ in 0..wake {
+            self.ready.notify_one();
+        }
+    }
+
+    /// The next item, waited for; `None` once closed and empty. [`Queue::finish`] must follow.
+    pub(crate) fn take(&self) -> Option<T> {
+        let mut state = self.lock();
+        loop {
+            if let Some(item) = state.items.pop_front() {
+                state.running += 1;
+                return Some(item);
+            }
+            if state.closed {
+                return None;
+            }
+            state.asleep += 1;
+            state = self.ready.wait(state).expect("a disk thread panicked");
+            state.asleep -= 1;
+        }
+    }
+
+    /// The next item, waited for no longer than `wait`.
+    pub(crate) fn take_within(&self, wait: Duration) -> Taken<T> {
+        let mut state = self.lock();
+        if state.items.is_empty() && !state.closed && !wait.is_zero() {
+            state.asleep += 1;
+            state = self.ready.wait_timeout(state, wait).expect("a disk thread panicked").0;
+            state.asleep -= 1;
+        }
+        match state.items.pop_front() {
+            Some(item) => {
+                state.running += 1;
+                Taken::Item(item)
+            }
+            None if state.closed => Taken::Closed,
+            None => Taken::Nothing,
+        }
+    }
+
+    /// An item that was taken is done with.
+    pub(crate) fn finish(&self) {
+        let mut state = self.lock();
+        state.running = state.running.checked_sub(1).expect("finished more than was taken");
+    }
+
+    /// Whether nothing waits and nothing runs.
+    pub(crate) fn is_idle(&self) -> bool {
+        let state = self.lock();
+        state.items.is_empty() && state.running == 0
+    }
+
+    /// No more items will come. Threads end once they have taken those that are here.
+    pub(crate) fn close(&self) {
+        self.lock().closed = true;
+        self.ready.notify_all();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State<T>> {
+        self.state.lock().expect("a disk thread panicked")
+    }
+}
+
+/// Answers on their way to the loop.
+pub(crate) struct Completions {
+    answers: Mutex<Vec<Completion>>,
+    wake: Arc<dyn Fn() + Send + Sync>,
+}
+
+/// Says that the loop may sleep and must be woken.
+#[must_use]
+pub(crate) struct MustWake(bool);
+
+impl Completions {
+    pub(crate) fn new(wake: Arc<dyn Fn() + Send + Sync>) -> Completions {
+        Completions { answers: Mutex::new(Vec::new()), wake }
+    }
+
+    /// Adds an answer; [`Completions::wake`] must follow, after whatever the loop should find done.
+    pub(crate) fn add(&self, answer: Completion) -> MustWake {
+        let mut answers = self.answers.lock().expect("a disk thread panicked");
+        answers.push(answer);
+        MustWake(answers.len() == 1)
+    }
+
+    /// Wakes the loop if it needs that.
+    pub(crate) fn wake(&self, must: MustWake) {
+        if must.0 {
+            (self.wake)();
+        }
+    }
+
+    /// Moves all answers to the end of `into`.
+    pub(crate) fn drain(&self, into: &mut Vec<Completion>) {
+        into.append(&mut self.answers.lock().expect("a disk thread panicked"));
+    }
+}

@@ -1,0 +1,159 @@
+//! What the store lane does, and journal writes: one function per operation, each a few system calls.
+
+use crate::error::{failed, refused};
+use crate::files::{Files, Missing, dir_path};
+use crate::remove::{Removals, Started};
+use crate::transfer;
+use rustix::fs::{AtFlags, FallocateFlags, Mode, mkdirat, renameat, unlinkat};
+use rustix::io::Errno;
+use sordini_log::disk::{
+    Data, DirName, DiskError, DiskErrorKind, DiskOk, DiskResult, Done, FileName,
+};
+use sordini_log::disk::{DiskOp, OpKind};
+
+/// Runs an operation that is not a read. `None`: it goes on in `removals`, which will answer.
+pub(crate) fn run(
+    files: &Files,
+    removals: &mut Removals,
+    op: DiskOp,
+) -> Option<(Done, DiskResult)> {
+    let DiskOp { kind, done } = op;
+    let result = match kind {
+        OpKind::Create { file, len } => create(files, &file, len),
+        OpKind::Write { file, at, data, sync } => write(files, &file, at, &data, sync),
+        OpKind::Sync { file } => sync(files, &file),
+        OpKind::Truncate { file, len } => truncate(files, &file, len),
+        OpKind::Rename { from, to } => rename(files, &from, &to),
+        OpKind::RenameDir { from, to } => rename_dir(files, &from, &to),
+        OpKind::Unlink { file } => unlink(files, removals, &file),
+        OpKind::MakeDir { dir } => make_dir(files, &dir),
+        OpKind::SyncDir { dir } => sync_dir(files, &dir),
+        OpKind::RemoveDir { dir } => match removals.remove_dir(files, &dir, done) {
+            Ok(Started::UnderWay) => return None,
+            Ok(Started::Gone) => Ok(()),
+            Err(error) => Err(error),
+        },
+        OpKind::List { .. } | OpKind::Read { .. } | OpKind::Find { .. } => {
+            unreachable!("reads have a lane of their own")
+        }
+    };
+    Some((done, result.map(|()| DiskOk::Unit)))
+}
+
+/// Writes, and with `sync` makes all of the file durable.
+pub(crate) fn write(
+    files: &Files,
+    name: &FileName,
+    at: u64,
+    data: &Data,
+    sync_too: bool,
+) -> Result<(), DiskError> {
+    let open = files.open(name, Missing::Make)?;
+    if open.direct && matches!(data, Data::Slices(s) if !s.is_empty()) {
+        let detail = format!("cannot write {}: a journal takes whole blocks", name.path());
+        return Err(refused(DiskErrorKind::Io, detail));
+    }
+    open.will_write();
+    transfer::write(&open.file, at, data, open.direct).map_err(|errno| {
+        failed(&format!("write {} bytes at {at} of", data.len()), &name.path(), errno)
+    })?;
+    if !sync_too {
+        return Ok(());
+    }
+    open.sync().map_err(|errno| failed("sync", &name.path(), errno))?;
+    files.lost_error(name).map_or(Ok(()), Err)
+}
+
+fn create(files: &Files, name: &FileName, len: u64) -> Result<(), DiskError> {
+    let open = files.open(name, Missing::Replace)?;
+    let fail = |errno| failed(&format!("make {len} bytes of"), &name.path(), errno);
+    open.will_write();
+    if len > 0 {
+        // All of it or an early "no space"; and in few pieces. The zeroes are written all the same,
+        // because only bytes that were really written can later be overwritten and synced without a change of metadata.
+        match rustix::fs::fallocate(&open.file, FallocateFlags::empty(), 0, len) {
+            Ok(()) | Err(Errno::OPNOTSUPP | Errno::NOSYS) => {}
+            Err(errno) => return Err(fail(errno)),
+        }
+    }
+    transfer::write_zeroes(&open.file, len, open.direct).map_err(fail)?;
+    open.sync().map_err(|errno| failed("sync", &name.path(), errno))
+}
+
+fn sync(files: &Files, name: &FileName) -> Result<(), DiskError> {
+    let open = files.open(name, Missing::Error)?;
+    open.sync().map_err(|errno| failed("sync", &name.path(), errno))?;
+    files.lost_error(name).map_or(Ok(()), Err)
+}
+
+fn truncate(files: &Files, name: &FileName, len: u64) -> Result<(), DiskError> {
+    let open = match files.open(name, Missing::Error) {
+        Err(e) if e.kind == DiskErrorKind::NotFound => return Ok(()),
+        open => open?,
+    };
+    let fail = |errno| failed(&format!("cut to {len} bytes"), &name.path(), errno);
+    if rustix::fs::fstat(&open.file).map_err(fail)?.st_size as u64 <= len {
+        return Ok(());
+    }
+    open.will_write();
+    rustix::fs::ftruncate(&open.file, len).map_err(fail)
+}
+
+fn rename(files: &Files, from: &FileName, to: &FileName) -> Result<(), DiskError> {
+    let (source, target) = (from.path(), to.path());
+    renameat(files.root(), source.as_str(), files.root(), target.as_str())
+        .map_err(|errno| failed(&format!("rename to {target}"), &source, errno))?;
+    files.renamed(from, to);
+    Ok(())
+}
+
+fn rename_dir(files: &Files, from: &DirName, to: &DirName) -> Result<(), DiskError> {
+    let fail = |errno| failed(&format!("rename to {}", to.path()), &from.path(), errno);
+    let (source, target) = (dir_path(from).map_err(fail)?, dir_path(to).map_err(fail)?);
+    if let DirName::Log(dir) = from {
+        // The deletion of a topic may be repeated by recovery after its name was given to another one.
+        if files.is_foreign(dir).map_err(fail)? {
+            return Ok(());
+        }
+        files.forget_log(dir.log);
+    }
+    match renameat(files.root(), source.as_str(), files.root(), target.as_str()) {
+        Ok(()) | Err(Errno::NOENT) => Ok(()),
+        Err(errno) => Err(fail(errno)),
+    }
+}
+
+fn unlink(files: &Files, removals: &mut Removals, name: &FileName) -> Result<(), DiskError> {
+    let path = name.path();
+    if let FileName::Log(dir, _) = name
+        && files.is_foreign(dir).map_err(|errno| failed("remove", &path, errno))?
+    {
+        return Ok(());
+    }
+    let large = removals.hold_if_large(files.root(), &path);
+    files.forget(name);
+    match unlinkat(files.root(), path.as_str(), AtFlags::empty()) {
+        Ok(()) => {
+            removals.reclaim(large);
+            Ok(())
+        }
+        Err(Errno::NOENT) => Ok(()),
+        Err(errno) => Err(failed("remove", &path, errno)),
+    }
+}
+
+fn make_dir(files: &Files, dir: &DirName) -> Result<(), DiskError> {
+    let fail = |errno| failed("make directory", &dir.path(), errno);
+    let path = dir_path(dir).map_err(fail)?;
+    match mkdirat(files.root(), path.as_str(), Mode::from_raw_mode(0o750)) {
+        Ok(()) => Ok(()),
+        Err(Errno::EXIST) => files.open_dir(dir).map(drop).map_err(fail),
+        Err(errno) => Err(fail(errno)),
+    }
+}
+
+fn sync_dir(files: &Files, dir: &DirName) -> Result<(), DiskError> {
+    let fail = |errno| failed("sync directory", &dir.path(), errno);
+    let open = files.open_dir(dir).map_err(fail)?;
+    rustix::io::retry_on_intr(|| rustix::fs::fsync(&open)).map_err(fail)
+}
