@@ -6,5 +6,6 @@
 //! gives every purpose its own stream of random numbers.
 
 pub mod chance;
+pub mod contract;
 pub mod digest;
 pub mod platter;
