@@ -149,6 +149,7 @@ fields! {
 impl<'a> Header<'a> {
     /// Reads the header at the start of `bytes`, which may end before the batch does. `None` if
     /// they end before the header. Errors: [`BatchError::Length`], `MagicLegacy`, `MagicUnknown`.
+    #[inline]
     pub fn peek(bytes: &'a [u8]) -> Result<Option<Header<'a>>, BatchError> {
         if bytes.len() < LENGTH_END {
             return Ok(None);

@@ -4,11 +4,6 @@
 /// end inside it or it has more than 32 bits.
 #[inline]
 pub fn read_i32(bytes: &mut &[u8]) -> Option<i32> {
-    let first = *bytes.first()?;
-    if first < 0x80 {
-        *bytes = &bytes[1..];
-        return Some(i32::from(first >> 1) ^ -i32::from(first & 1));
-    }
     let raw = u32::try_from(read_u64(bytes, 5)?).ok()?;
     Some((raw >> 1) as i32 ^ -((raw & 1) as i32))
 }
@@ -20,7 +15,24 @@ pub fn read_i64(bytes: &mut &[u8]) -> Option<i64> {
     Some((raw >> 1) as i64 ^ -((raw & 1) as i64))
 }
 
+/// Nearly all varints of a record have one byte or two.
+#[inline]
 fn read_u64(bytes: &mut &[u8], bytes_max: usize) -> Option<u64> {
+    match **bytes {
+        [first, ref rest @ ..] if first < 0x80 => {
+            *bytes = rest;
+            Some(u64::from(first))
+        }
+        [first, second, ref rest @ ..] if second < 0x80 => {
+            *bytes = rest;
+            Some(u64::from(first & 0x7f) | u64::from(second) << 7)
+        }
+        _ => read_long(bytes, bytes_max),
+    }
+}
+
+#[cold]
+fn read_long(bytes: &mut &[u8], bytes_max: usize) -> Option<u64> {
     let mut value = 0u64;
     for (i, byte) in bytes.iter().take(bytes_max).enumerate() {
         let bits = u64::from(byte & 0x7f);

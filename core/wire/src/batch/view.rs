@@ -33,6 +33,12 @@ impl<'a> BatchView<'a> {
         }
     }
 
+    /// A batch whose header has been read and whose bytes are all there.
+    #[inline]
+    pub(super) fn trusted(header: Header<'a>, bytes: &'a [u8]) -> BatchView<'a> {
+        BatchView { header, bytes }
+    }
+
     /// The whole batch.
     pub fn bytes(&self) -> &'a [u8] {
         self.bytes

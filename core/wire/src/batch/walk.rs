@@ -64,17 +64,18 @@ impl<'a> Iterator for Walk<'a> {
         }
         let rest = self.rest();
         match Header::peek(rest) {
-            Ok(Some(header)) if header.size() <= rest.len() => {}
-            Ok(_) => return None,
+            Ok(header) => {
+                let header = header?;
+                let bytes = rest.get(..header.size())?;
+                let position = self.position;
+                self.position += bytes.len();
+                Some(Ok(Placed { position, batch: BatchView::trusted(header, bytes) }))
+            }
             Err(error) => {
                 self.failed = true;
-                return Some(Err(error));
+                Some(Err(error))
             }
         }
-        let batch = BatchView::parse(rest).expect("the header was just read and the batch fits");
-        let position = self.position;
-        self.position += batch.size();
-        Some(Ok(Placed { position, batch }))
     }
 }
 
