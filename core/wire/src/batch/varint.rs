@@ -52,46 +52,46 @@ fn read_long(bytes: &mut &[u8], bytes_max: usize) -> Option<u64> {
 /// Appends a signed 32-bit varint.
 #[inline]
 pub fn write_i32(out: &mut Vec<u8>, value: i32) {
-    write_u64(out, u64::from(((value << 1) ^ (value >> 31)) as u32));
-}
-
-/// Appends a signed 64-bit varint.
-#[inline]
-pub fn write_i64(out: &mut Vec<u8>, value: i64) {
-    write_u64(out, ((value << 1) ^ (value >> 63)) as u64);
-}
-
-#[inline]
-fn write_u64(out: &mut Vec<u8>, mut value: u64) {
-    while value >= 0x80 {
-        out.push(value as u8 | 0x80);
-        value >>= 7;
+    let mut raw = zigzag_i64(i64::from(value));
+    while raw >= 0x80 {
+        out.push(raw as u8 | 0x80);
+        raw >>= 7;
     }
-    out.push(value as u8);
+    out.push(raw as u8);
 }
 
-/// Bytes that [`write_i32`] takes for `value`.
+/// Folds the sign into the lowest bit, so that small numbers of either sign are short. The
+/// zigzag form of a 32-bit number is the same in 64 bits.
+#[inline]
+pub fn zigzag_i64(value: i64) -> u64 {
+    ((value << 1) ^ (value >> 63)) as u64
+}
+
+/// Bytes that a 32-bit varint takes.
 #[inline]
 pub fn size_i32(value: i32) -> usize {
-    size_u64(u64::from(((value << 1) ^ (value >> 31)) as u32))
+    size_i64(i64::from(value))
 }
 
-/// Bytes that [`write_i64`] takes for `value`.
+/// Bytes that a 64-bit varint takes: its bits rounded up to sevens; zero takes a byte too.
 #[inline]
 pub fn size_i64(value: i64) -> usize {
-    size_u64(((value << 1) ^ (value >> 63)) as u64)
-}
-
-#[inline]
-fn size_u64(value: u64) -> usize {
-    // Bits rounded up to sevens; zero takes a byte too.
-    (70 - (value | 1).leading_zeros() as usize) / 7
+    (70 - (zigzag_i64(value) | 1).leading_zeros() as usize) / 7
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    fn write_i64(out: &mut Vec<u8>, value: i64) {
+        let mut raw = zigzag_i64(value);
+        while raw >= 0x80 {
+            out.push(raw as u8 | 0x80);
+            raw >>= 7;
+        }
+        out.push(raw as u8);
+    }
 
     proptest! {
         #[test]
