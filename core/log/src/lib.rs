@@ -6,6 +6,7 @@
 
 pub mod disk;
 pub mod id;
+pub mod journal;
 pub mod time;
 
 pub use id::{Epoch, Generation, GroupSeq, LogDir, LogId, Lsn, Offset};

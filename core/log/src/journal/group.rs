@@ -1,0 +1,236 @@
+//! A group: the frames of one or more turns that become durable together, and the footer that says
+//! again what they are.
+//!
+//! Frames follow each other from the group's first payload byte; the footer ends with the last
+//! payload byte of the last block, so that it is found even where no header of the group can be
+//! read; zeroes lie between. The footer repeats the identity of every frame, and names the frames of the
+//! group *before* it once more (appends merged into ranges): the footer that proves a group
+//! durable thereby also says what was in it, though nothing of the group itself may be left. That
+//! costs 37 bytes a frame, and at most a block for the echo.
+//!
+//! `synced_through` is filled in when the group is handed to the disk, not when its last frame was put:
+//! with one group in flight everything before it is durable by then.
+
+use super::block::{self, Head, PAYLOAD_BYTES, le32, le64};
+use super::frame::{Frame, FrameKind, IDENTITY_BYTES, Identity};
+use crate::disk::{BLOCK_BYTES, Block};
+use crate::id::{GroupSeq, Lsn};
+
+/// Length of the fixed end of a footer in bytes.
+pub const TRAILER_BYTES: usize = 56;
+/// How many entries about the group before it a footer has at most: a block's worth.
+pub const ECHO_MAX: usize = 100;
+
+const TRAILER_MAGIC: u32 = u32::from_le_bytes(*b"FOOT");
+const _: () = assert!(ECHO_MAX * IDENTITY_BYTES <= PAYLOAD_BYTES);
+
+/// What a group says of itself and of the one before it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Footer {
+    /// Sequence number of the group.
+    pub seq: GroupSeq,
+    /// Position of the group.
+    pub lsn: Lsn,
+    /// Lap in which it was written.
+    pub lap: u32,
+    /// The last group whose sync had returned when this one was handed to the disk.
+    pub synced_through: GroupSeq,
+    /// Bytes of frames, from the group's first payload byte.
+    pub frames_bytes: u32,
+    /// Identity of every frame, in order.
+    pub entries: Vec<Identity>,
+    /// What the group before it holds.
+    pub echo: Echo,
+}
+
+/// What a group holds, as the next group's footer repeats it: consecutive appends to a log are one entry.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Echo {
+    /// At most [`ECHO_MAX`] entries.
+    pub entries: Vec<Identity>,
+    /// Whether they are all.
+    pub whole: bool,
+}
+
+/// A group that is being filled, or waits for its turn to be written.
+#[derive(Clone, Debug)]
+pub struct Open {
+    /// Its sequence number.
+    pub seq: GroupSeq,
+    /// Payload so far; may hold more blocks than are used, with anything in them.
+    blocks: Vec<Block>,
+    /// Payload bytes of frames.
+    filled: usize,
+    /// Identity of every frame.
+    entries: Vec<Identity>,
+}
+
+/// Blocks of a group with so many bytes of frames and so many entries in its footer.
+pub fn blocks_for(frames_bytes: usize, entries: usize, echo: usize) -> usize {
+    (frames_bytes + (entries + echo) * IDENTITY_BYTES + TRAILER_BYTES).div_ceil(PAYLOAD_BYTES)
+}
+
+impl Open {
+    /// An empty group. `memory` is what an earlier group was written from.
+    pub fn new(seq: GroupSeq, memory: Vec<Block>, entries: Vec<Identity>) -> Open {
+        Open { seq, blocks: memory, filled: 0, entries: cleared(entries) }
+    }
+
+    /// Whether it has no frames.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// Number of frames.
+    pub fn frames(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Blocks it will have with an echo of `echo` entries and, if `more` is not 0, a further frame of so many bytes.
+    pub fn blocks(&self, echo: usize, more: usize) -> usize {
+        blocks_for(self.filled + more, self.entries.len() + usize::from(more > 0), echo)
+    }
+
+    /// Adds a frame: the one copy of its payload on the way to the disk.
+    pub fn put(&mut self, frame: &Frame) {
+        let at = u32::try_from(self.filled).expect("a group is smaller than a journal file");
+        self.entries.push(frame.identity(at));
+        self.filled = block::stripe(&mut self.blocks, self.filled, &frame.head());
+        for piece in frame.payload() {
+            self.filled = block::stripe(&mut self.blocks, self.filled, piece);
+        }
+    }
+
+    /// What the next group's footer repeats of this one.
+    pub fn echo(&self) -> Echo {
+        Echo::of(self.entries.iter().copied())
+    }
+
+    /// Whether it is a seal and nothing else.
+    pub fn is_seal(&self) -> bool {
+        self.entries.iter().all(|e| e.kind == FrameKind::Seal)
+    }
+
+    /// Completes the group for its place, given as the head of its first block (whose `blocks` is filled in
+    /// here). Returns its blocks, and the list of identities for reuse.
+    pub fn finish(
+        mut self,
+        first: Head,
+        synced_through: GroupSeq,
+        echo: &Echo,
+        scratch: &mut Vec<u8>,
+    ) -> (Vec<Block>, Vec<Identity>) {
+        assert_eq!(first.group, self.seq, "the head of another group");
+        let blocks = self.blocks(echo.entries.len(), 0);
+        let footer = Footer {
+            seq: self.seq,
+            lsn: first.lsn,
+            lap: first.lap,
+            synced_through,
+            frames_bytes: u32::try_from(self.filled).expect("a group is smaller than a file"),
+            entries: std::mem::take(&mut self.entries),
+            echo: Echo::default(),
+        };
+        scratch.clear();
+        footer.encode(echo, scratch);
+        self.blocks.truncate(blocks);
+        let start = blocks * PAYLOAD_BYTES - scratch.len();
+        block::blank(&mut self.blocks, self.filled, start);
+        block::stripe(&mut self.blocks, start, scratch);
+        assert_eq!(self.blocks.len(), blocks, "the footer ends the last block");
+        let count = u32::try_from(blocks).expect("a group is smaller than a file");
+        for (index, block) in (0..count).zip(&mut self.blocks) {
+            let lsn = Lsn(first.lsn.0 + u64::from(index) * BLOCK_BYTES as u64);
+            let head = Head { lsn, index, blocks: count, at: first.at + index, ..first };
+            block::seal(block, &head);
+        }
+        (self.blocks, footer.entries)
+    }
+}
+
+impl Echo {
+    /// Merges consecutive appends of a log, and stops at [`ECHO_MAX`] entries.
+    pub fn of(entries: impl Iterator<Item = Identity>) -> Echo {
+        let mut echo = Echo { entries: Vec::new(), whole: true };
+        for id in entries.filter(|id| id.kind != FrameKind::Seal) {
+            let before = echo.entries.iter_mut().rev().find(|e| e.log == id.log);
+            let goes_on = |e: &Identity| {
+                id.kind == FrameKind::Append && e.kind == id.kind && e.last + 1 == id.base
+            };
+            if let Some(e) = before.filter(|e| goes_on(e)) {
+                (e.last, e.epoch, e.crc) = (id.last, id.epoch, 0);
+            } else if echo.entries.len() < ECHO_MAX {
+                echo.entries.push(id);
+            } else {
+                echo.whole = false;
+                break;
+            }
+        }
+        echo
+    }
+}
+
+impl Footer {
+    /// Encodes the footer, with `echo` in place of its own, at the end of `to`.
+    fn encode(&self, echo: &Echo, to: &mut Vec<u8>) {
+        for id in self.entries.iter().chain(&echo.entries) {
+            to.extend_from_slice(&id.encode());
+        }
+        let trailer = to.len();
+        let count = |n: usize| u32::try_from(n).expect("a group is smaller than a file");
+        to.extend_from_slice(&[0; 4]);
+        to.extend_from_slice(&TRAILER_MAGIC.to_le_bytes());
+        to.extend_from_slice(&self.seq.0.to_le_bytes());
+        to.extend_from_slice(&self.lsn.0.to_le_bytes());
+        to.extend_from_slice(&self.synced_through.0.to_le_bytes());
+        to.extend_from_slice(&self.lap.to_le_bytes());
+        to.extend_from_slice(&self.frames_bytes.to_le_bytes());
+        to.extend_from_slice(&count(self.entries.len()).to_le_bytes());
+        to.extend_from_slice(&count(echo.entries.len()).to_le_bytes());
+        to.extend_from_slice(&u32::from(echo.whole).to_le_bytes());
+        to.extend_from_slice(&[0; 4]);
+        assert_eq!(to.len() - trailer, TRAILER_BYTES, "the trailer as drawn");
+        let crc = footer_checksum(to, trailer);
+        to[trailer..trailer + 4].copy_from_slice(&crc.to_le_bytes());
+    }
+
+    /// Reads the footer that ends `payload`, a group's payload; `None` if there is none that can be believed.
+    pub fn decode(payload: &[u8]) -> Option<Footer> {
+        let trailer = payload.len().checked_sub(TRAILER_BYTES)?;
+        let t = &payload[trailer..];
+        let (entries, echo) = (le32(t, 40) as usize, le32(t, 44) as usize);
+        let lists = entries.checked_add(echo)?.checked_mul(IDENTITY_BYTES)?;
+        let start = trailer.checked_sub(lists)?;
+        let whole = &payload[start..];
+        if le32(t, 4) != TRAILER_MAGIC || footer_checksum(whole, lists) != le32(t, 0) {
+            return None;
+        }
+        let ids = payload[start..trailer].as_chunks::<IDENTITY_BYTES>().0;
+        let list = |ids: &[[u8; IDENTITY_BYTES]]| {
+            ids.iter().map(Identity::decode).collect::<Option<Vec<Identity>>>()
+        };
+        let footer = Footer {
+            seq: GroupSeq(le64(t, 8)),
+            lsn: Lsn(le64(t, 16)),
+            synced_through: GroupSeq(le64(t, 24)),
+            lap: le32(t, 32),
+            frames_bytes: le32(t, 36),
+            entries: list(&ids[..entries])?,
+            echo: Echo { entries: list(&ids[entries..])?, whole: le32(t, 48) == 1 },
+        };
+        (footer.frames_bytes as usize <= start).then_some(footer)
+    }
+}
+
+/// Checksum of a footer whose trailer begins at `trailer`: everything but the checksum itself.
+fn footer_checksum(footer: &[u8], trailer: usize) -> u32 {
+    let mut crc = crc32fast::Hasher::new();
+    crc.update(&footer[..trailer]);
+    crc.update(&footer[trailer + 4..]);
+    crc.finalize()
+}
+
+fn cleared(mut entries: Vec<Identity>) -> Vec<Identity> {
+    entries.clear();
+    entries
+}

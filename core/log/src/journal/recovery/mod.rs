@@ -1,0 +1,511 @@
+//! What is believed of a journal after a crash.
+//!
+//! [`survey`] reads every block of every file without expecting anything, and finds the groups that the
+//! valid blocks speak of. Then each group from the checkpoint on gets a verdict from one table,
+//! [`verdict`], by three questions: is it whole; was it *covered*, that is, does a footer that can be read say
+//! that its sync had returned; and was there an incomplete group before it beyond the covered ones.
+//!
+//! - Whole: kept.
+//! - Covered and not whole: FAULTY. It may have been acknowledged, so it is never cut. [`salvage`] saves every
+//!   frame that its own checksums prove, and what is lost is named from the group's own footer or from the
+//!   echo of it in the next one; a lost append leaves a `FaultyMark` in its place.
+//! - The one group beyond: if its blocks are NEW, OLD and TORN only, its sync never returned and nobody was told: cut. If
+//!   one is ROTTEN, its sync may have returned; the only voter cannot ask anybody: cut, and reported as such.
+//! - A second incomplete group: refused. One group is in flight at a time, so no crash does this; a disk that
+//!   says "synced" too early does.
+//!
+//! What tells generations of the same place apart is the lap: every start of a process writes in a lap
+//! of its own, so the remains of a group that was cut never pass for the group that was written over it.
+
+mod salvage;
+mod survey;
+
+use super::block::Class;
+use super::frame::{Frame, FrameError, Identity};
+use super::group::{Echo, Footer};
+use crate::disk::BLOCK_BYTES;
+use crate::id::{GroupSeq, Lsn};
+use bytes::Bytes;
+use std::fmt;
+use survey::{Candidate, Survey};
+
+/// A recovered journal.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct JournalImage {
+    /// The groups from the checkpoint on, consecutive.
+    pub groups: Vec<Group>,
+    /// What was found wrong, or cut.
+    pub findings: Vec<Finding>,
+    /// Sequence number of the next group.
+    pub next_seq: GroupSeq,
+    /// Position of the next group.
+    pub next_lsn: Lsn,
+    /// A lap that no sector of any file names.
+    pub next_lap: u32,
+    /// File number and block where writing goes on; `None` if no group is left.
+    pub tail: Option<(u32, u32)>,
+    /// The files of the ring, by number. Files that were not finished are missing here: they are made again.
+    pub files: Vec<ImageFile>,
+    /// What the last group holds, for the next one's footer.
+    pub echo: Echo,
+}
+
+/// A file of a recovered journal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ImageFile {
+    /// Its number.
+    pub number: u32,
+    /// Its length in blocks.
+    pub blocks: u32,
+    /// The last group in it that no checkpoint covers; `None` if there is none.
+    pub last: Option<GroupSeq>,
+}
+
+/// A recovered group.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Group {
+    /// Its sequence number.
+    pub seq: GroupSeq,
+    /// Its position.
+    pub lsn: Lsn,
+    /// Its frames; in a FAULTY group a lost append is replaced by a `FaultyMark`.
+    pub frames: Vec<Frame>,
+}
+
+/// Number of blocks of each class.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[allow(missing_docs)] // see Class
+pub struct Damage {
+    pub new: u32,
+    pub old: u32,
+    pub torn: u32,
+    pub rotten: u32,
+}
+
+/// Something that recovery has to say.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Finding {
+    /// The last group was not whole and is cut. With `damage.rotten`, it may have been acknowledged.
+    Cut {
+        /// The group.
+        seq: GroupSeq,
+        /// Its position.
+        lsn: Lsn,
+        /// File and block where it begins.
+        at: (u32, u32),
+        /// Its blocks, as far as they can be recognised.
+        damage: Damage,
+    },
+    /// A group that may have been acknowledged is not what was written.
+    Faulty {
+        /// The group.
+        seq: GroupSeq,
+        /// Its position.
+        lsn: Lsn,
+        /// File and block where it begins, if any of it is left.
+        at: Option<(u32, u32)>,
+        /// Its blocks.
+        damage: Damage,
+        /// What is lost.
+        lost: Vec<Identity>,
+        /// Whether more is lost than can be named.
+        unknown: bool,
+    },
+    /// The header of a file that holds groups cannot be read; the next start writes it again if it is the last file.
+    Header {
+        /// The file.
+        file: u32,
+    },
+    /// A file is shorter than it says.
+    Short {
+        /// The file.
+        file: u32,
+        /// Its length, in blocks.
+        have: u32,
+        /// The length that its header names.
+        want: u32,
+    },
+}
+
+/// Why a journal cannot be recovered.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[allow(missing_docs)] // a variant says what its fields are
+pub enum JournalError {
+    #[error(
+        "journal file {file} is not a journal file: expected magic \"SORDJRNL\" at byte 0. Something else has \
+         written it; put the original back, or move it away if it does not belong there"
+    )]
+    Foreign { file: u32 },
+    #[error(
+        "journal file {file} has format version {found}, this program knows up to {known}: it was written by a \
+         newer program. Start that one; a downgrade needs its clean shutdown and export"
+    )]
+    Version { file: u32, found: u32, known: u32 },
+    #[error(
+        "journal file {file} says that it is file {found}: files were renamed or copied over each other. Give \
+         them their names back"
+    )]
+    Renamed { file: u32, found: u32 },
+    #[error(
+        "groups {} and {} of the journal are both incomplete (LSN {} in file {}, LSN {} in file {}), and no crash \
+         can do that: the disk reported a sync too early, or files are from different times. Restore the data \
+         directory from a replica or a backup; to give up what the journal holds beyond the first of the two, \
+         move its journal directory away", first.seq.0, second.seq.0, first.lsn.0, first.file, second.lsn.0, second.file
+    )]
+    Incomplete { first: Where, second: Where },
+    #[error(
+        "the checkpoint needs the journal from group {} on, but the journal {}: journal files are missing, or the \
+         checkpoint is from another time. Put the missing files back", from.0,
+        match first { Some(seq) => format!("begins with group {}", seq.0), None => "is empty or ends before".into() }
+    )]
+    Missing { from: GroupSeq, first: Option<GroupSeq> },
+    #[error(
+        "group {} of the journal (LSN {} in file {}) {what}: not written by this version of the program, or files \
+         of different journals are mixed. Put the right files back", at.seq.0, at.lsn.0, at.file
+    )]
+    Inconsistent { at: Where, what: String },
+}
+
+/// Where a group is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Where {
+    /// The group.
+    pub seq: GroupSeq,
+    /// Its position.
+    pub lsn: Lsn,
+    /// Number of the file.
+    pub file: u32,
+}
+
+/// How much of a group is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Extent {
+    /// Every block is NEW.
+    Whole,
+    /// Some are not, and none is ROTTEN.
+    Torn,
+    /// Some are ROTTEN.
+    Rotten,
+    /// No block speaks of it.
+    Absent,
+}
+
+/// What happens with a group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    Keep,
+    Faulty,
+    Cut,
+    CutAndReport,
+    End,
+    Refuse,
+}
+
+/// The recovery table.
+///
+/// `covered`: a footer that can be read says that the group was durable. `after_cut`: a group before it was cut.
+pub(super) fn verdict(extent: Extent, covered: bool, after_cut: bool) -> Verdict {
+    match (extent, covered, after_cut) {
+        // Covered groups come before everything that can be cut.
+        (_, true, true) => Verdict::Refuse,
+        (Extent::Whole, _, false) => Verdict::Keep,
+        (Extent::Torn | Extent::Rotten | Extent::Absent, true, false) => Verdict::Faulty,
+        (Extent::Torn, false, false) => Verdict::Cut,
+        (Extent::Rotten, false, false) => Verdict::CutAndReport,
+        (Extent::Absent, false, _) => Verdict::End,
+        // One group is in flight at a time.
+        (Extent::Whole | Extent::Torn | Extent::Rotten, false, true) => Verdict::Refuse,
+    }
+}
+
+/// Recovers the journal from the whole content of its files, given by number. The checkpoint covers all groups
+/// before `from`.
+pub fn recover(files: Vec<(u32, Bytes)>, from: GroupSeq) -> Result<JournalImage, JournalError> {
+    let from = GroupSeq(from.0.max(1));
+    let survey = Survey::of(files)?;
+    Recovery::new(&survey, from).run()
+}
+
+/// A group on its way to a verdict.
+struct Suspect<'a> {
+    seq: GroupSeq,
+    /// Where its blocks say that it is.
+    candidate: Option<&'a Candidate>,
+    damage: Damage,
+    /// Payload of all its blocks, believed or not.
+    payload: Bytes,
+    footer: Option<Footer>,
+}
+
+struct Recovery<'a> {
+    survey: &'a Survey,
+    from: GroupSeq,
+    image: JournalImage,
+}
+
+impl<'a> Recovery<'a> {
+    fn new(survey: &'a Survey, from: GroupSeq) -> Recovery<'a> {
+        let image = JournalImage {
+            groups: vec![],
+            findings: survey.findings.clone(),
+            next_seq: from,
+            next_lsn: Lsn(0),
+            next_lap: survey.lap_max + 1,
+            tail: None,
+            files: survey.image_files(),
+            echo: Echo::default(),
+        };
+        Recovery { survey, from, image }
+    }
+
+    fn run(mut self) -> Result<JournalImage, JournalError> {
+        let live = self.survey.live();
+        let start = live.partition_point(|c| c.seq < self.from);
+        let (before, wanted) = live.split_at(start);
+        self.check_start(before.last(), wanted.first())?;
+        self.check_chain(before.last(), wanted)?;
+        if let Some(last) = before.last() {
+            self.go_on_behind(last);
+            self.image.next_seq = self.from;
+        }
+        let suspects = self.suspects(wanted)?;
+        let covered = suspects.iter().filter_map(|s| Some(s.footer.as_ref()?.synced_through)).max();
+        let cut = self.judge(&suspects, covered.unwrap_or_default())?;
+        if !cut {
+            self.judge_traces();
+        }
+        Ok(self.image)
+    }
+
+    /// Whether the journal reaches back to the checkpoint.
+    fn check_start(
+        &self,
+        before: Option<&Candidate>,
+        first: Option<&Candidate>,
+    ) -> Result<(), JournalError> {
+        let (from, first) = (self.from, first.map(|c| c.seq));
+        // One group may be rotten altogether; more than that is not damage of blocks.
+        let reaches = match (before, first) {
+            (_, Some(first)) => first.0 <= from.0 + 1,
+            (Some(before), None) => before.seq.0 + 2 >= from.0,
+            (None, None) => from.0 <= 2,
+        };
+        if reaches { Ok(()) } else { Err(JournalError::Missing { from, first }) }
+    }
+
+    /// Whether each group begins where the one before it ends, with room for those that are missing between.
+    fn check_chain(
+        &self,
+        before: Option<&'a Candidate>,
+        wanted: &'a [Candidate],
+    ) -> Result<(), JournalError> {
+        let before = before.filter(|c| c.seq.0 + 1 == self.from.0);
+        let chain = || before.into_iter().chain(wanted);
+        for (a, b) in chain().zip(chain().skip(1)) {
+            let missing = b.seq.0 - a.seq.0 - 1;
+            let gap = b.lsn.0.checked_sub(a.end().0);
+            let fits = gap.is_some_and(|gap| {
+                gap <= self.survey.bytes
+                    && gap / BLOCK_BYTES as u64 >= missing
+                    && (gap == 0 || missing > 0)
+            });
+            if !fits {
+                let what = format!("does not follow group {} at LSN {}", a.seq.0, a.lsn.0);
+                return Err(JournalError::Inconsistent { at: self.place_of(b), what });
+            }
+        }
+        Ok(())
+    }
+
+    /// All groups from the checkpoint to the last that any block speaks of, those that are missing included.
+    fn suspects(&self, wanted: &'a [Candidate]) -> Result<Vec<Suspect<'a>>, JournalError> {
+        let mut suspects: Vec<Suspect> = Vec::with_capacity(wanted.len());
+        for c in wanted {
+            let mut next = suspects.last().map_or(self.from.0, |s| s.seq.0 + 1);
+            while next < c.seq.0 {
+                suspects.push(Suspect {
+                    seq: GroupSeq(next),
+                    candidate: None,
+                    damage: Damage::default(),
+                    payload: Bytes::new(),
+                    footer: None,
+                });
+                next += 1;
+            }
+            let damage = self.survey.damage(c);
+            let payload = self.survey.payload(c);
+            let footer = Footer::decode(&payload)
+                .filter(|f| f.seq == c.seq && f.lsn == c.lsn && f.lap == c.lap);
+            if footer.as_ref().is_some_and(|f| f.synced_through >= f.seq) {
+                let what = "says that it was durable before it was written".into();
+                return Err(JournalError::Inconsistent { at: self.place_of(c), what });
+            }
+            suspects.push(Suspect { seq: c.seq, candidate: Some(c), damage, payload, footer });
+        }
+        Ok(suspects)
+    }
+
+    /// Says what becomes of each; whether one was cut.
+    fn judge(&mut self, suspects: &[Suspect], covered: GroupSeq) -> Result<bool, JournalError> {
+        let mut cut: Option<Where> = None;
+        for (i, s) in suspects.iter().enumerate() {
+            let extent = match (s.candidate, s.damage) {
+                (None, _) => Extent::Absent,
+                (_, Damage { rotten: 1.., .. }) => Extent::Rotten,
+                (_, Damage { old: 0, torn: 0, .. }) => Extent::Whole,
+                _ => Extent::Torn,
+            };
+            match verdict(extent, s.seq <= covered, cut.is_some()) {
+                Verdict::Keep => self.keep(s)?,
+                Verdict::Faulty => self.keep_faulty(s, suspects.get(i + 1)),
+                Verdict::Cut | Verdict::CutAndReport => {
+                    let c = s.candidate.expect("what is absent is not cut");
+                    cut = Some(self.place_of(c));
+                    let at = (self.survey.number(c), c.at);
+                    let (seq, lsn, damage) = (s.seq, c.lsn, s.damage);
+                    self.image.findings.push(Finding::Cut { seq, lsn, at, damage });
+                    self.image.next_lsn = c.lsn;
+                    self.image.tail.get_or_insert(at);
+                }
+                Verdict::End => {
+                    // A group that nothing is left of and nothing proves, in front of one that is there.
+                    let lsn = self.image.next_lsn;
+                    cut.get_or_insert(Where { seq: s.seq, lsn, file: 0 });
+                }
+                Verdict::Refuse => {
+                    let c = s.candidate.or(suspects[i..].iter().find_map(|s| s.candidate));
+                    let second = self.place_of(c.expect("the last suspect has a place"));
+                    let first = cut.expect("refused for the second incomplete group");
+                    return Err(JournalError::Incomplete { first, second });
+                }
+            }
+        }
+        Ok(cut.is_some())
+    }
+
+    fn keep(&mut self, s: &Suspect) -> Result<(), JournalError> {
+        let c = s.candidate.expect("a whole group has a place");
+        let wrong = |what: String| JournalError::Inconsistent { at: self.place_of(c), what };
+        let footer = s.footer.as_ref().ok_or_else(|| wrong("has no footer".into()))?;
+        let frames =
+            frames_of(&s.payload, footer).map_err(|e| wrong(format!("is unreadable: {e}")))?;
+        self.image.groups.push(Group { seq: s.seq, lsn: c.lsn, frames });
+        self.image.echo = Echo::of(footer.entries.iter().copied());
+        self.go_on_behind(c);
+        Ok(())
+    }
+
+    fn keep_faulty(&mut self, s: &Suspect, next: Option<&Suspect>) {
+        let echo = next.and_then(|n| n.footer.as_ref()).map(|f| &f.echo);
+        let saved = salvage::salvage(&s.payload, s.footer.as_ref(), echo);
+        let lsn = s.candidate.map_or(self.image.next_lsn, |c| c.lsn);
+        let at = s.candidate.map(|c| (self.survey.number(c), c.at));
+        let (seq, damage) = (s.seq, s.damage);
+        let (lost, unknown) = (saved.lost, saved.unknown);
+        self.image.findings.push(Finding::Faulty { seq, lsn, at, damage, lost, unknown });
+        self.image.groups.push(Group { seq, lsn, frames: saved.frames });
+        self.image.echo = echo.cloned().unwrap_or_default();
+        match s.candidate {
+            Some(c) => self.go_on_behind(c),
+            None => self.image.next_seq = GroupSeq(s.seq.0 + 1),
+        }
+    }
+
+    /// The last group may have left blocks of which none is valid. They are where it would have begun.
+    fn judge_traces(&mut self) {
+        let Some(trace) = self.survey.traces(self.image.tail) else { return };
+        let (seq, lsn) = (self.image.next_seq, self.image.next_lsn);
+        self.image.findings.push(Finding::Cut { seq, lsn, at: trace.at, damage: trace.damage });
+    }
+
+    fn go_on_behind(&mut self, c: &Candidate) {
+        let number = self.survey.number(c);
+        self.image.next_seq = GroupSeq(c.seq.0 + 1);
+        self.image.next_lsn = c.end();
+        self.image.tail = Some((number, c.at + c.blocks));
+        if c.seq >= self.from {
+            let file = self.image.files.iter_mut().find(|f| f.number == number);
+            file.expect("a group lies in a file of the image").last = Some(c.seq);
+        }
+    }
+
+    fn place_of(&self, c: &Candidate) -> Where {
+        Where { seq: c.seq, lsn: c.lsn, file: self.survey.number(c) }
+    }
+}
+
+/// The frames of a group whose blocks are all valid.
+fn frames_of(payload: &Bytes, footer: &Footer) -> Result<Vec<Frame>, FrameError> {
+    let frames = payload.slice(..footer.frames_bytes as usize);
+    let mut list = Vec::with_capacity(footer.entries.len());
+    let mut at = 0;
+    while at < frames.len() {
+        let (frame, next) = Frame::decode(&frames, at)?;
+        list.push(frame);
+        at = next;
+    }
+    let count = footer.entries.len();
+    if list.len() == count {
+        Ok(list)
+    } else {
+        Err(FrameError::Count { have: list.len(), want: count })
+    }
+}
+
+impl Damage {
+    /// Counts one block.
+    pub(super) fn count(&mut self, class: Class) {
+        *match class {
+            Class::New => &mut self.new,
+            Class::Old => &mut self.old,
+            Class::Torn => &mut self.torn,
+            Class::Rotten => &mut self.rotten,
+        } += 1;
+    }
+}
+
+impl fmt::Display for Damage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Damage { new, old, torn, rotten } = self;
+        write!(f, "{new} blocks new, {old} old, {torn} torn, {rotten} rotten")
+    }
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Finding::Cut { seq, lsn, at: (file, block), damage } => {
+                write!(
+                    f,
+                    "group {} (LSN {}, file {file} block {block}) was not whole and is cut: {damage}",
+                    seq.0, lsn.0
+                )?;
+                match damage.rotten {
+                    0 => f.write_str("; its sync never returned, so nobody was told of it"),
+                    _ => f.write_str("; it may have been acknowledged, and nobody else has it"),
+                }
+            }
+            Finding::Faulty { seq, lsn, at, damage, lost, unknown } => {
+                write!(f, "group {} (LSN {}", seq.0, lsn.0)?;
+                if let Some((file, block)) = at {
+                    write!(f, ", file {file} block {block}")?;
+                }
+                write!(f, ") was durable and is damaged: {damage}; lost: ")?;
+                for (i, id) in lost.iter().enumerate() {
+                    write!(f, "{}{id}", if i == 0 { "" } else { ", " })?;
+                }
+                match (lost.is_empty(), unknown) {
+                    (_, true) => f.write_str(" and more that cannot be named"),
+                    (true, false) => f.write_str("nothing"),
+                    (false, false) => Ok(()),
+                }
+            }
+            Finding::Header { file } => {
+                write!(f, "the header of journal file {file} is unreadable; its groups are not")
+            }
+            Finding::Short { file, have, want } => {
+                write!(f, "journal file {file} has {have} blocks instead of {want}")
+            }
+        }
+    }
+}

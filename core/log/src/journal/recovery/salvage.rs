@@ -1,0 +1,105 @@
+//! What can be saved of a group that was durable and is damaged.
+//!
+//! Every frame carries checksums over all of itself, so a frame that proves right is right, whatever the
+//! block around it looks like. Where each frame begins is known from the footer, or, without it, from
+//! the frame before. What the group held in all is known from its footer, or from the echo in the next
+//! group's.
+
+use super::super::frame::{Frame, FrameError, FrameKind, Identity};
+use super::super::group::{Echo, Footer};
+use crate::id::Offset;
+use bytes::Bytes;
+
+/// What is left of a group.
+pub(super) struct Saved {
+    /// Frames in order, lost appends replaced by marks.
+    pub frames: Vec<Frame>,
+    /// What is lost.
+    pub lost: Vec<Identity>,
+    /// Whether more is lost than `lost` names.
+    pub unknown: bool,
+}
+
+pub(super) fn salvage(payload: &Bytes, footer: Option<&Footer>, echo: Option<&Echo>) -> Saved {
+    let mut saved = Saved { frames: vec![], lost: vec![], unknown: false };
+    match footer {
+        Some(footer) => {
+            for entry in &footer.entries {
+                match prove(payload, entry) {
+                    Some(frame) => saved.frames.push(frame),
+                    None => saved.lose(*entry),
+                }
+            }
+        }
+        None => {
+            let found = saved.walk(payload);
+            saved.miss(&found, echo);
+        }
+    }
+    saved
+}
+
+/// The frame that `entry` speaks of, if all of it is right.
+fn prove(payload: &Bytes, entry: &Identity) -> Option<Frame> {
+    let at = entry.at as usize;
+    let (frame, _) = Frame::decode(payload, at).ok()?;
+    frame.prove(at).ok()?;
+    (frame.identity(entry.at) == *entry).then_some(frame)
+}
+
+impl Saved {
+    /// Takes frames from the beginning until one cannot be read. Returns the identity of each, lost or not.
+    fn walk(&mut self, payload: &Bytes) -> Vec<Identity> {
+        let mut found = vec![];
+        let mut at = 0;
+        while let Ok((frame, next)) = Frame::decode(payload, at) {
+            let identity = frame.identity(at as u32);
+            found.push(identity);
+            match frame.prove(at) {
+                Ok(()) => self.frames.push(frame),
+                Err(FrameError::Batch { .. }) => self.lose(identity),
+                Err(_) => break,
+            }
+            at = next;
+        }
+        found
+    }
+
+    /// Loses what the echo names and the walk did not find.
+    fn miss(&mut self, found: &[Identity], echo: Option<&Echo>) {
+        self.unknown = !echo.is_some_and(|e| e.whole);
+        let mut found = found.to_vec();
+        for entry in echo.iter().flat_map(|e| &e.entries) {
+            // The frames of a log are in the same order in both lists, so the first that is left is the one meant.
+            let mut take = |base: u64| {
+                let i =
+                    found.iter().position(|f| f.log == entry.log && f.kind != FrameKind::Seal)?;
+                let same = (found[i].kind, found[i].base) == (entry.kind, base);
+                same.then(|| found.remove(i))
+            };
+            if entry.kind != FrameKind::Append {
+                if take(entry.base).is_none() {
+                    self.lose(*entry);
+                }
+                continue;
+            }
+            let mut base = entry.base;
+            while base <= entry.last
+                && let Some(piece) = take(base)
+            {
+                base = piece.last + 1;
+            }
+            if base <= entry.last {
+                self.lose(Identity { base, ..*entry });
+            }
+        }
+    }
+
+    fn lose(&mut self, id: Identity) {
+        if id.kind == FrameKind::Append {
+            let (from, to) = (Offset(id.base), Offset(id.last + 1));
+            self.frames.push(Frame::FaultyMark { log: id.log, from, to });
+        }
+        self.lost.push(id);
+    }
+}
