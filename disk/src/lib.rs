@@ -13,10 +13,12 @@
 //! Completions wait in a queue; [`RealDisk::completions`] drains it, and `wake` is called when it
 //! stops being empty, from whichever thread that happens on.
 
+mod checked;
 mod error;
 mod files;
 mod home;
 mod queue;
+mod reader;
 mod reads;
 mod remove;
 mod store;
@@ -26,10 +28,13 @@ mod transfer;
 mod tests;
 
 pub use home::OpenError;
+pub use reader::{FileReader, Reply};
 
+use checked::Pool;
 use files::Files;
 use home::Lock;
 use queue::{Completions, Queue, Taken};
+use reader::ReadJob;
 use remove::Removals;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use sordini_log::disk::{Completion, Disk, DiskOk, DiskOp, DiskResult, Done, Lane, OpKind};
@@ -80,7 +85,8 @@ struct Shared {
     files: Files,
     journal: Queue<DiskOp>,
     store: Queue<DiskOp>,
-    reads: Queue<DiskOp>,
+    reads: Queue<ReadJob>,
+    pool: Arc<Pool>,
     completions: Completions,
 }
 
@@ -104,6 +110,7 @@ impl RealDisk {
             journal: Queue::new(),
             store: Queue::new(),
             reads: Queue::new(),
+            pool: Arc::default(),
             completions: Completions::new(wake),
         });
         let mut disk = RealDisk {
@@ -120,6 +127,11 @@ impl RealDisk {
             disk.spawn("disk-read", Shared::read_thread);
         }
         Ok(disk)
+    }
+
+    /// A handle for those who send record batches straight from a segment.
+    pub fn reader(&self) -> FileReader {
+        FileReader::new(self.shared.clone())
     }
 
     /// Moves the completions that have come to the end of `into`.
@@ -171,8 +183,9 @@ impl Disk for RealDisk {
             let lane = op.kind.lane();
             self.sorted[lane as usize].push(op);
         }
-        self.shared.store.append(&mut self.sorted[Lane::Store as usize]);
-        self.shared.reads.append(&mut self.sorted[Lane::Reads as usize]);
+        self.shared.store.append(self.sorted[Lane::Store as usize].drain(..));
+        let reads = self.sorted[Lane::Reads as usize].drain(..);
+        self.shared.reads.append(reads.map(ReadJob::Op));
         let mut journal = std::mem::take(&mut self.sorted[Lane::Journal as usize]);
         if idle && self.may_run_inline(&journal) {
             for op in journal.drain(..) {
@@ -180,7 +193,7 @@ impl Disk for RealDisk {
                 self.shared.answer(done, result);
             }
         } else {
-            self.shared.journal.append(&mut journal);
+            self.shared.journal.append(journal.drain(..));
         }
         self.sorted[Lane::Journal as usize] = journal;
     }
@@ -234,9 +247,16 @@ impl Shared {
     }
 
     fn read_thread(&self) {
-        while let Some(op) = self.reads.take() {
-            let result = reads::run(&self.files, &op);
-            self.answer(op.done, result);
+        while let Some(job) = self.reads.take() {
+            match job {
+                ReadJob::Op(op) => {
+                    let result = reads::run(&self.files, &op);
+                    self.answer(op.done, result);
+                }
+                ReadJob::Checked { file, at, len, reply } => {
+                    reply(checked::read(&self.files, &self.pool, &file, at, len));
+                }
+            }
             self.reads.finish();
         }
     }

@@ -42,18 +42,34 @@ impl<T> Queue<T> {
         Queue { state: Mutex::new(state), ready: Condvar::new() }
     }
 
-    /// Adds everything in `items`, leaving it empty with its memory.
-    pub(crate) fn append(&self, items: &mut Vec<T>) {
-        if items.is_empty() {
+    /// Adds `items`, which enter together.
+    pub(crate) fn append(&self, items: impl ExactSizeIterator<Item = T>) {
+        let count = items.len();
+        if count == 0 {
             return;
         }
         let mut state = self.lock();
-        let wake = state.asleep.min(items.len());
-        state.items.extend(items.drain(..));
+        let wake = state.asleep.min(count);
+        state.items.extend(items);
         drop(state);
         for _ in 0..wake {
             self.ready.notify_one();
         }
+    }
+
+    /// Adds one item; gives it back if the queue is closed.
+    pub(crate) fn push(&self, item: T) -> Result<(), T> {
+        let mut state = self.lock();
+        if state.closed {
+            return Err(item);
+        }
+        state.items.push_back(item);
+        let wake = state.asleep > 0;
+        drop(state);
+        if wake {
+            self.ready.notify_one();
+        }
+        Ok(())
     }
 
     /// The next item, waited for; `None` once closed and empty. [`Queue::finish`] must follow.

@@ -8,6 +8,8 @@ use sordini_log::disk::{
     Block, Data, DirName, DiskError, DiskErrorKind, FileName, LogFile, OpKind,
 };
 use sordini_log::{LogDir, LogId, Offset};
+use sordini_wire::batch::BatchBuilder;
+use sordini_wire::codec::Codec;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, channel};
 
@@ -209,6 +211,62 @@ fn two_open_files_are_enough_and_no_unsynced_write_is_forgotten() {
         assert_eq!(text, format!("{id}:0;{id}:1;{id}:2;"));
     }
     assert!(rig.disk.shared.files.open_count() <= 2);
+}
+
+fn batches(count: i64, payload: usize) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for offset in 0..count {
+        let mut batch = BatchBuilder::new(Codec::None).base_offset(offset);
+        batch.push(1_000 + offset, None, Some(&vec![offset as u8; payload]), &[]);
+        bytes.extend_from_slice(&batch.build());
+    }
+    bytes
+}
+
+fn checked(reader: &FileReader, file: FileName, at: u64, len: u32) -> Result<Bytes, DiskError> {
+    let (send, answer) = channel();
+    reader.read_checked(file, at, len, Box::new(move |r| send.send(r).unwrap()));
+    answer.recv_timeout(Duration::from_secs(20)).expect("exactly one answer")
+}
+
+#[test]
+fn batches_are_read_whole_and_no_bad_one_is_ever_served() {
+    let mut rig = Rig::new(Options::default());
+    let dir = log_dir("t-0", 5);
+    rig.log(&dir);
+    let all = batches(900, 1000); // more than one chunk, and no batch ends where a chunk does
+    let len = all.len() as u32;
+    let one = u64::from(len) / 900;
+    rig.ok(write(segment(&dir, 0), 0, &all, true));
+    let reader = rig.disk.reader();
+    assert_eq!(checked(&reader, segment(&dir, 0), 0, len).unwrap(), all);
+    let some = checked(&reader, segment(&dir, 0), one * 7, one as u32 * 3).unwrap();
+    assert_eq!(some, all[one as usize * 7..one as usize * 10]);
+    assert_eq!(checked(&reader, segment(&dir, 0), 0, 0).unwrap(), Bytes::new());
+
+    let e = checked(&reader, segment(&dir, 0), 0, len - 1).unwrap_err();
+    assert_eq!(e.kind, DiskErrorKind::Corrupt, "{e}");
+    assert!(e.detail.contains("is cut off"), "{e}");
+    let e = checked(&reader, segment(&dir, 0), one, len).unwrap_err();
+    assert_eq!(e.kind, DiskErrorKind::Corrupt, "{e}");
+    assert!(e.detail.ends_with(&format!("the file ends at {len}")), "{e}");
+    for at in [8, 16, 17, 60, 70, one - 1] {
+        let place = one * 600 + at;
+        rig.ok(write(segment(&dir, 0), place, &[all[place as usize] ^ 0x40], false));
+        let e = checked(&reader, segment(&dir, 0), 0, len).unwrap_err();
+        assert_eq!(e.kind, DiskErrorKind::Corrupt, "{e}");
+        assert!(e.detail.contains(&format!("the batch at {} of", one * 600)), "{e}");
+        checked(&reader, segment(&dir, 0), 0, one as u32 * 600).expect("what lies before is good");
+        rig.ok(write(segment(&dir, 0), place, &[all[place as usize]], false));
+    }
+    let e = checked(&reader, segment(&log_dir("t-0", 6), 0), 0, 10).unwrap_err();
+    assert_eq!(e.kind, DiskErrorKind::Stale, "{e}");
+    rig.ok(OpKind::Unlink { file: segment(&dir, 0) });
+    let e = checked(&reader, segment(&dir, 0), 0, len).unwrap_err();
+    assert_eq!(e.kind, DiskErrorKind::NotFound, "{e}");
+    drop(rig);
+    let e = checked(&reader, segment(&dir, 0), 0, len).unwrap_err();
+    assert!(e.detail.ends_with("the disk was closed"), "{e}");
 }
 
 #[test]
