@@ -5,6 +5,7 @@ use std::hint::black_box;
 
 use bytes::Bytes;
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
+use sordini_wire::batch::look::check_lengths;
 use sordini_wire::batch::validate::{TimestampRule, TopicRules, against_topic};
 use sordini_wire::batch::{Batch, BatchBuilder, BatchView, stamp, walk};
 use sordini_wire::codec::Codec;
@@ -94,6 +95,7 @@ fn records(c: &mut Criterion) {
         });
     }
     let batch = Batch::parse(thousand(Codec::None)).unwrap();
+    group.bench_function("check lengths", |b| b.iter(|| check_lengths(black_box(&batch.view()))));
     group.bench_function("read owned", |b| {
         b.iter_batched(
             || batch.records(1 << 20).unwrap(),

@@ -75,6 +75,16 @@ pub enum BatchError {
         /// last_offset_delta
         last_delta: i32,
     },
+    /// More records than the bytes can hold: none is shorter than 7. INVALID_RECORD (87).
+    #[error("expected at most {fitting} records in {bytes} bytes, came a count of {count}")]
+    Crowded {
+        /// records_count
+        count: i32,
+        /// Bytes behind the header, not compressed.
+        bytes: usize,
+        /// The most records that could be in them.
+        fitting: usize,
+    },
     /// Control records are the broker's. INVALID_RECORD (87).
     #[error("clients may not write control records")]
     Control,

@@ -2,12 +2,58 @@
 //!
 //! Kafka opens every batch that it appends. We do so only where the topic's rules speak of single
 //! records: a compacted topic refuses null keys, bounds on timestamps are told per record. The
-//! price is a pass over the records, some 5 to 20 ns for each, and for a compressed batch its
+//! price is a pass over the records, some 15 to 20 ns for each, and for a compressed batch its
 //! decompression into a buffer of its decompressed size, at most the cap: 0.3 to 3 GB/s by codec.
 //! A batch that promises more than the cap is refused and costs the cap.
 
+use crate::codec::Codec;
+
 use super::validate::TimestampRule;
-use super::{Batch, RecordProblem, RecordsError};
+use super::varint;
+use super::{Batch, BatchView, RecordProblem, RecordsError};
+
+/// Counts the records of an uncompressed batch by their lengths, without reading them: as many as
+/// the header says, and nothing behind them. Some 7 ns for each record; compressed batches pass
+/// unseen. Who acknowledges a batch with a wrong count leaves a stone in the consumers' way: Java's
+/// stops there. Kafka answers INVALID_RECORD (87).
+pub fn check_lengths(batch: &BatchView<'_>) -> Result<(), RecordsError> {
+    if batch.attributes().codec()? != Codec::None {
+        return Ok(());
+    }
+    let (payload, said) = (batch.payload(), batch.records_count());
+    let mut rest = payload;
+    for index in 0..said.max(0) as u32 {
+        let at = payload.len() - rest.len();
+        let problem = match skip(&mut rest, said) {
+            Ok(()) => continue,
+            Err(problem) => problem,
+        };
+        return Err(RecordsError::Record { index, at, problem });
+    }
+    match rest.len() {
+        0 => Ok(()),
+        bytes => Err(RecordsError::Record {
+            index: said.max(0) as u32,
+            at: payload.len() - bytes,
+            problem: RecordProblem::Surplus { said, bytes },
+        }),
+    }
+}
+
+/// Moves over one record.
+#[inline]
+fn skip(rest: &mut &[u8], said: i32) -> Result<(), RecordProblem> {
+    if rest.is_empty() {
+        return Err(RecordProblem::Missing { said });
+    }
+    let length = varint::read_i32(rest).ok_or(RecordProblem::Field("length"))?;
+    let available = rest.len();
+    match usize::try_from(length).ok().and_then(|length| rest.get(length..)) {
+        Some(behind) => *rest = behind,
+        None => return Err(RecordProblem::Length { said: length, available }),
+    }
+    Ok(())
+}
 
 /// What the topic wants of single records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,11 +103,14 @@ pub enum Refusal {
 pub fn validate_records(batch: &Batch, rules: &RecordRules) -> Result<Looked, RecordsError> {
     let mut looked = Looked { refused: Vec::new(), max_timestamp: super::NO_TIMESTAMP };
     let records = batch.records(rules.bytes_max)?;
-    for (expected, record) in (0u32..).zip(records.views()) {
+    let mut views = records.views();
+    for expected in 0u32.. {
+        let at = views.position();
+        let Some(record) = views.next() else { break };
         let record = record?;
         if i64::from(record.offset_delta) != i64::from(expected) {
             let problem = RecordProblem::OffsetDelta { expected, came: record.offset_delta };
-            return Err(RecordsError::Record { index: expected, at: 0, problem });
+            return Err(RecordsError::Record { index: expected, at, problem });
         }
         looked.max_timestamp = looked.max_timestamp.max(record.timestamp);
         if rules.keys_required && record.key.is_none() {

@@ -19,8 +19,8 @@
 //! ```
 //!
 //! All integers are big-endian. A broker looks at these 61 bytes and leaves the records closed:
-//! [`Batch`] and [`BatchView`] read the fields, [`walk`] finds the batches in a run of bytes,
-//! [`validate`] says what a client may not send, [`stamp`] gives a batch its place in a log.
+//! [`Batch`] and [`BatchView`] read the fields, [`walk()`] finds the batches in a run of bytes,
+//! [`validate`] says what a client may not send, [`stamp()`] gives a batch its place in a log.
 //! [`BatchBuilder`] makes batches and [`Records`] opens them; [`look`] does so on behalf of a
 //! broker that must know what is inside. Nothing here panics on foreign bytes or allocates more
 //! than the cap that the caller names.
@@ -38,7 +38,7 @@ mod time;
 pub mod validate;
 mod varint;
 mod view;
-pub mod walk;
+mod walk;
 
 pub use build::{BatchBuilder, Marker, NewHeader};
 pub use error::BatchError;

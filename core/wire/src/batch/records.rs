@@ -141,6 +141,13 @@ pub struct RecordViews<'a> {
     cursor: Cursor,
 }
 
+impl RecordViews<'_> {
+    /// Byte of the decompressed records at which the next one starts.
+    pub fn position(&self) -> usize {
+        self.cursor.at
+    }
+}
+
 impl<'a> Iterator for RecordViews<'a> {
     type Item = Result<RecordView<'a>, RecordsError>;
 

@@ -3,7 +3,7 @@
 use bytes::{Bytes, BytesMut};
 use proptest::prelude::*;
 
-use super::look::{RecordRules, Refusal, Refused, validate_records};
+use super::look::{RecordRules, Refusal, Refused, check_lengths, validate_records};
 use super::stamp::seal;
 use super::validate::{TimestampRule, TopicRules, against_topic, check_from_client, from_client};
 use super::*;
@@ -105,6 +105,9 @@ fn what_a_client_may_not_say_is_refused_by_name() {
         refused(&[(57, &i32::MIN.to_be_bytes()), (23, &[0x7f, 255, 255, 255])]).to_string(),
         { "expected records_count = last_offset_delta + 1 > 0, came -2147483648 and 2147483647" }
     );
+    let crowd = [(57, &20i32.to_be_bytes()[..]), (23, &19i32.to_be_bytes())];
+    let bytes = three(Codec::None).build().len() - HEADER_SIZE;
+    assert_eq!(refused(&crowd), BatchError::Crowded { count: 20, bytes, fitting: bytes / 7 });
     assert_eq!(refused(&[(22, &[5])]), BatchError::Codec(5));
     assert_eq!(refused(&[(22, &[7])]), BatchError::Codec(7));
     assert_eq!(refused(&[(22, &[0x20])]), BatchError::Control);
@@ -189,7 +192,10 @@ fn a_look_inside_finds_what_the_header_hides() {
     let problem = |patches: &[(usize, &[u8])]| {
         let batch = patched(&good, patches);
         match validate_records(&batch, &rules).unwrap_err() {
-            RecordsError::Record { index, problem, .. } => (index, problem),
+            RecordsError::Record { index, at, problem } => {
+                assert!(at > 0 || index == 0);
+                (index, problem)
+            }
             other => panic!("{other}"),
         }
     };
@@ -205,6 +211,26 @@ fn a_look_inside_finds_what_the_header_hides() {
     assert_eq!(problem(&[(64, &[6])]), (0, delta));
     assert_eq!(problem(&[(65, &[0x60])]), (0, RecordProblem::Field("key")));
     assert_eq!(problem(&[(61, &[0x16])]), (0, RecordProblem::Unread { bytes: 1 }));
+}
+
+#[test]
+fn lengths_alone_show_a_wrong_count() {
+    for codec in Codec::ALL {
+        check_lengths(&three(codec).build_batch().view()).unwrap();
+    }
+    let good = three(Codec::None).build();
+    let problem = |patches: &[(usize, &[u8])]| match check_lengths(&patched(&good, patches).view())
+        .unwrap_err()
+    {
+        RecordsError::Record { index, problem, .. } => (index, problem),
+        other => panic!("{other}"),
+    };
+    let surplus = problem(&[(60, &[2]), (26, &[1])]);
+    assert!(matches!(surplus, (2, RecordProblem::Surplus { said: 2, .. })), "{surplus:?}");
+    assert_eq!(problem(&[(60, &[4])]), (3, RecordProblem::Missing { said: 4 }));
+    let length = problem(&[(61, &[0x7e])]);
+    assert!(matches!(length, (0, RecordProblem::Length { said: 63, .. })), "{length:?}");
+    assert!(matches!(problem(&[(61, &[1])]), (0, RecordProblem::Length { said: -1, .. })));
 }
 
 #[test]
@@ -409,7 +435,10 @@ fn exercise(bytes: &[u8]) {
             assert!(errors <= 1, "an iterator ends at its first error");
         }
         let rules = RecordRules { keys_required: true, timestamps: RULES.timestamps, bytes_max };
-        let _ = validate_records(&batch, &rules);
+        let looked = validate_records(&batch, &rules);
+        if looked.is_ok() {
+            check_lengths(&batch.view()).expect("the shallow look finds no more than the deep one");
+        }
         let _ = offset_for_time(&batch, NOW, 0, bytes_max);
         let _ = latest_record(&batch, bytes_max);
         let _ = stamp_append_time(batch.into_bytes(), 5, 5, NOW);

@@ -56,6 +56,9 @@ impl TimestampRule {
     }
 }
 
+/// Bytes of the shortest record: seven fields of one byte.
+const RECORD_BYTES_MIN: usize = 7;
+
 /// The records of one partition in a Produce request: exactly one batch, magic 2, its CRC right.
 /// `produce_version` decides whether zstd is allowed yet (from 7). Reads every byte once.
 pub fn from_client(records: Bytes, produce_version: i16) -> Result<Batch, BatchError> {
@@ -87,14 +90,19 @@ pub fn against_topic(batch: &BatchView<'_>, rules: &TopicRules) -> Result<(), Ba
     check_timestamps(batch, &rules.timestamps)
 }
 
-/// A client has no gaps in its batch, so the count and the offsets say the same.
+/// A client has no gaps in its batch, so the count and the offsets say the same. A count that the
+/// bytes cannot hold would tear a hole into the log's offsets.
 fn check_count(batch: &BatchView<'_>) -> Result<(), BatchError> {
     let (count, last_delta) = (batch.records_count(), batch.last_offset_delta());
-    if count > 0 && count.wrapping_sub(1) == last_delta {
-        Ok(())
-    } else {
-        Err(BatchError::Count { count, last_delta })
+    if count <= 0 || count.wrapping_sub(1) != last_delta {
+        return Err(BatchError::Count { count, last_delta });
     }
+    let bytes = batch.payload().len();
+    let fitting = bytes / RECORD_BYTES_MIN;
+    if count as usize > fitting && batch.attributes().codec() == Ok(Codec::None) {
+        return Err(BatchError::Crowded { count, bytes, fitting });
+    }
+    Ok(())
 }
 
 /// Codec, control bit and producer fields. Reserved attribute bits and a producer id without an
