@@ -2,6 +2,7 @@
 //!
 //! [`seam`] lists everything that goes in and comes out.
 
+pub mod api;
 pub mod config;
 pub mod metadata;
 pub mod seam;

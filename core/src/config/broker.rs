@@ -45,6 +45,8 @@ pub struct BrokerConfig {
     pub retention_check_ms: u64,
     /// `producer.id.expiration.ms`: how long a silent producer's state is kept.
     pub producer_id_expiration_ms: u64,
+    /// `transaction.max.timeout.ms`.
+    pub transaction_max_timeout_ms: i32,
     /// `max.request.partition.size.limit`: partitions in one answer of DescribeTopicPartitions.
     pub describe_partitions_max: u32,
     /// `journal.bytes`.
@@ -135,6 +137,7 @@ impl BrokerConfig {
             connection_idle_ms_max: u64::try_from(number("connections.max.idle.ms")).ok(),
             retention_check_ms: number("log.retention.check.interval.ms") as u64,
             producer_id_expiration_ms: number("producer.id.expiration.ms") as u64,
+            transaction_max_timeout_ms: number("transaction.max.timeout.ms") as i32,
             describe_partitions_max: small("max.request.partition.size.limit"),
             journal_bytes: number("journal.bytes") as u64,
             journal_file_bytes: small("journal.file.bytes"),

@@ -4,6 +4,7 @@
 //! it runs, set for all brokers while they run, given at the start, default.
 
 pub mod broker;
+pub mod group;
 pub mod lookup;
 pub mod table;
 pub mod topic;

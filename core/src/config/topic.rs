@@ -93,7 +93,7 @@ pub enum Flush {
 impl TopicConfig {
     /// What holds for a topic with these settings. Every layer was checked when it was set; a word that does
     /// not fit any more, because the program is another one now, counts as not said.
-    pub fn resolve(lookup: Lookup<'_>, set: &BTreeMap<String, String>) -> TopicConfig {
+    pub fn from_settings(lookup: Lookup<'_>, set: &BTreeMap<String, String>) -> TopicConfig {
         let value = |key: &str| {
             let row =
                 table::topic(key).expect("keys here are in the table; a test resolves them all");
@@ -158,9 +158,16 @@ impl TopicConfig {
     }
 
     /// What holds for the topic of this name, alive or not.
-    pub fn of(metadata: &Metadata, config: &BrokerConfig, topic: &str) -> TopicConfig {
+    pub fn resolve(metadata: &Metadata, config: &BrokerConfig, topic: &str) -> TopicConfig {
         let lookup = Lookup { metadata, config };
-        TopicConfig::resolve(lookup, metadata.configs(&Resource::topic(topic)))
+        TopicConfig::from_settings(lookup, metadata.configs(&Resource::topic(topic)))
+    }
+}
+
+/// What holds where nobody says anything.
+impl Default for TopicConfig {
+    fn default() -> TopicConfig {
+        TopicConfig::resolve(&Metadata::new(), &BrokerConfig::default(), "")
     }
 }
 
@@ -194,7 +201,7 @@ pub fn check(lookup: Lookup<'_>, set: &BTreeMap<String, String>) -> Result<(), S
     for (key, value) in set {
         table::topic(key).expect("looked up above").parse(value)?;
     }
-    let resolved = TopicConfig::resolve(lookup, set);
+    let resolved = TopicConfig::from_settings(lookup, set);
     let (min, max) = (resolved.compaction_lag_ms_min, resolved.compaction_lag_ms_max);
     if min > max {
         return Err(SettingsError::CompactionLag { min, max });

@@ -8,11 +8,14 @@
 pub mod draft;
 pub mod records;
 mod save;
+pub mod settings;
+pub mod topics;
 
 pub use draft::{Admin, Draft, Drafted, Effect, PartitionFacts};
 pub use records::{MetadataRecord, RecordError};
 
 use sordini_log::{LogDir, LogId, Offset};
+use sordini_wire::primitive::Uuid;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
@@ -35,8 +38,8 @@ impl TopicId {
     /// first hundred are reserved, and one whose base64 starts with a dash looks like an option to
     /// the command line tools.
     pub fn from_random(mut bytes: [u8; 16]) -> Option<TopicId> {
-        bytes[6] = bytes[6] & 0x0f | 0x40;
-        bytes[8] = bytes[8] & 0x3f | 0x80;
+        bytes[6] = (bytes[6] & 0x0f) | 0x40;
+        bytes[8] = (bytes[8] & 0x3f) | 0x80;
         let dash = bytes[0] >> 2 == 62;
         (!dash).then_some(TopicId(bytes))
     }
@@ -45,23 +48,20 @@ impl TopicId {
 /// 22 characters of base64 in the URL's alphabet, as Kafka's tools show it.
 impl fmt::Display for TopicId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&base64_url(&self.0))
+        Uuid::from(*self).fmt(f)
     }
 }
 
-/// Base64 in the URL's alphabet without padding (RFC 4648, section 5).
-pub fn base64_url(bytes: &[u8]) -> String {
-    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-    let mut out = String::with_capacity(bytes.len().div_ceil(3) * 4);
-    for piece in bytes.chunks(3) {
-        let mut word = [0; 4];
-        word[1..=piece.len()].copy_from_slice(piece);
-        let word = u32::from_be_bytes(word);
-        for i in 0..=piece.len() {
-            out.push(char::from(ALPHABET[(word >> (18 - 6 * i)) as usize & 63]));
-        }
+impl From<TopicId> for Uuid {
+    fn from(id: TopicId) -> Uuid {
+        Uuid(id.0)
     }
-    out
+}
+
+impl From<Uuid> for TopicId {
+    fn from(id: Uuid) -> TopicId {
+        TopicId(id.0)
+    }
 }
 
 /// What configs can be set on.

@@ -128,6 +128,8 @@ pub const BROKER: &[Row] = &[
         "How long the state of a silent idempotent producer is kept, in ms."),
     row("socket.request.max.bytes", Int, Some("104857600"), Min(1), ReadOnly, "4096",
         "The largest request in bytes; a larger one closes its connection."),
+    row("transaction.max.timeout.ms", Int, Some("900000"), Min(1), ReadOnly, "1",
+        "The longest time in ms that a transaction may ask for before it is aborted."),
     row("unclean.leader.election.enable", Boolean, Some("false"), Any, ClusterWide, "",
         "unclean.leader.election.enable of topics; it changes nothing here."),
 ];

@@ -301,7 +301,6 @@ pub const INERT: &[Row] = &[
     row("ssl.truststore.type", String, Some("JKS"), Any, PerBroker),
     row("telemetry.max.bytes", Int, Some("1048576"), Min(1), ReadOnly),
     row("transaction.abort.timed.out.transaction.cleanup.interval.ms", Int, Some("10000"), Min(1), ReadOnly),
-    row("transaction.max.timeout.ms", Int, Some("900000"), Min(1), ReadOnly),
     row("transaction.partition.verification.enable", Boolean, Some("true"), Any, ClusterWide),
     row("transaction.remove.expired.transaction.cleanup.interval.ms", Int, Some("3600000"), Min(1), ReadOnly),
     row("transaction.state.log.load.buffer.size", Int, Some("5242880"), Min(1), ReadOnly),
