@@ -22,6 +22,10 @@ pub struct UnknownTag {
     pub data: Bytes,
 }
 
+/// Memory charged for an unknown tag: a vector starts with room for four, and holds up to three times
+/// its content while it grows; its box comes on top.
+const TAG_CHARGE: usize = 5 * size_of::<UnknownTag>();
+
 impl UnknownTags {
     /// All of them, ascending.
     pub fn as_slice(&self) -> &[UnknownTag] {
@@ -70,8 +74,7 @@ impl UnknownTags {
                 false => r.slice(size).map(Some),
             })?;
             if let Some(data) = data {
-                // Growing a vector may double it; that is charged too.
-                r.charge(2 * size_of::<UnknownTag>())?;
+                r.charge(TAG_CHARGE)?;
                 unknown.push(UnknownTag { tag, data });
             }
         }

@@ -30,8 +30,8 @@ fn golden_vectors_decode_to_kafkas_values_and_encode_to_its_bytes() {
     let mut files = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/golden.jsonl.gz")];
     files.extend(std::env::var_os("SORDINI_GOLDEN").map(PathBuf::from));
     let mut wrong = Vec::new();
+    let mut checked: BTreeMap<&str, usize> = MESSAGES.iter().map(|m| (m.name, 0)).collect();
     for file in &files {
-        let mut checked: BTreeMap<&str, usize> = MESSAGES.iter().map(|m| (m.name, 0)).collect();
         for (number, line) in text(file).lines().enumerate() {
             let vector: Value = serde_json::from_str(line).expect("a JSON object in each line");
             let Some(message) = table(&vector) else { continue };
@@ -40,10 +40,11 @@ fn golden_vectors_decode_to_kafkas_values_and_encode_to_its_bytes() {
             }
             *checked.get_mut(message.name).expect("every message is counted") += 1;
         }
-        report(file, &checked);
-        let unchecked: Vec<_> = checked.iter().filter(|(_, n)| **n == 0).map(|(m, _)| m).collect();
-        assert!(unchecked.is_empty(), "{}: no vector for {unchecked:?}", file.display());
+        println!("read {}", file.display());
     }
+    report(&checked);
+    let unchecked: Vec<_> = checked.iter().filter(|(_, n)| **n == 0).map(|(m, _)| m).collect();
+    assert!(unchecked.is_empty(), "no vector for {unchecked:?}");
     assert!(
         wrong.is_empty(),
         "{} vectors fail:\n{}",
@@ -116,8 +117,7 @@ fn version(vector: &Value) -> i16 {
     vector["version"].as_i64().expect("a version") as i16
 }
 
-fn report(file: &Path, checked: &BTreeMap<&str, usize>) {
-    println!("{}", file.display());
+fn report(checked: &BTreeMap<&str, usize>) {
     for (message, count) in checked {
         println!("{count:5} {message}");
     }
