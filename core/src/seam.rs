@@ -8,8 +8,7 @@
 use bytes::{Bytes, BytesMut};
 use smallvec::SmallVec;
 pub use sordini_log::disk::{Completion, Disk, DiskOp, DiskResult, Done, FileName};
-use sordini_log::{Generation, LogDir, LogId};
-pub use sordini_log::{Mono, Now, Wall};
+pub use sordini_log::{Generation, LogDir, LogId, Mono, Now, Wall};
 use std::fmt;
 use std::net::SocketAddr;
 
@@ -130,7 +129,7 @@ impl From<Bytes> for Body {
 pub enum NetOp {
     /// Queue a response. Responses of one connection leave in this order.
     Send { conn: ConnId, body: Body },
-    /// A frame of so many bytes in all is under way on this connection: room for it in one buffer saves a copy.
+    /// So many more bytes of a frame are under way on this connection: room for them in one buffer saves a copy.
     /// A hint; nothing depends on it.
     Expect { conn: ConnId, bytes: u32 },
     /// Stop reading from this connection.

@@ -1,0 +1,351 @@
+//! All connections: what the machine asked of them, and what came of it.
+//!
+//! Nothing here waits. Connections with something to do stand in line; each turn looks at the first of them, one
+//! read each, until the turn has its fill. One that has more to say gets in line again behind the others, so a greedy peer
+//! costs its neighbours one read of their time. Writes go out at the end of the turn that caused them, straight
+//! from here, all responses of a connection in one call; only what the socket refuses stays queued.
+
+use crate::bell::{Bell, FileAnswer, FileReply, Token};
+use crate::conn::{Conn, Life, Outcome, reason};
+use crate::door::Door;
+use crate::inflow::{Got, SCRATCH_BYTES};
+use crate::outflow::{Failed, Want};
+use crate::sockets::Listeners;
+use crate::{NetError, Options};
+use sordini_core::seam::{CloseReason, ConnId, Event, Mono, Net, NetOp};
+use std::collections::{BTreeSet, HashMap, VecDeque};
+
+/// Bytes that one turn reads at the most.
+const TURN_BYTES_MAX: usize = 4 << 20;
+/// Connections that one turn accepts at the most.
+const TURN_ACCEPTS_MAX: usize = 64;
+/// Length of a file chunk when file bytes are short in the whole process.
+const CHUNK_BYTES_MIN: u32 = 64 << 10;
+
+/// The network of a shard.
+pub(crate) struct Conns {
+    options: Options,
+    bell: Bell,
+    door: Door,
+    conns: HashMap<ConnId, Box<Conn>>,
+    last: ConnId,
+    /// Time of the turn.
+    now: Mono,
+    /// Those to look at; each is here at most once ([`Conn::in_line`]).
+    line: VecDeque<ConnId>,
+    /// What happened outside of [`Conns::gather`]: ends and failures.
+    events: VecDeque<Event>,
+    /// Those with bytes written that the machine has not been told of.
+    sents: Vec<ConnId>,
+    /// Those that may want file bytes; looked at after the turn.
+    wants: Vec<ConnId>,
+    /// Ends of patience, see [`Conn::until`].
+    patience: BTreeSet<(Mono, ConnId)>,
+    /// File bytes in memory or under way, of all connections together.
+    held: u64,
+    scratch: Box<[u8]>,
+    ready: Vec<Token>,
+    answers: Vec<FileAnswer>,
+    touched: Vec<ConnId>,
+}
+
+impl Conns {
+    pub fn new(listeners: Listeners, bell: Bell, options: Options) -> Result<Conns, NetError> {
+        Ok(Conns {
+            door: Door::new(listeners, &bell)?,
+            options,
+            bell,
+            conns: HashMap::new(),
+            last: ConnId(0),
+            now: Mono(0),
+            line: VecDeque::new(),
+            events: VecDeque::new(),
+            sents: Vec::new(),
+            wants: Vec::new(),
+            patience: BTreeSet::new(),
+            held: 0,
+            scratch: vec![0; SCRATCH_BYTES].into_boxed_slice(),
+            ready: Vec::new(),
+            answers: Vec::new(),
+            touched: Vec::new(),
+        })
+    }
+
+    /// Collects what has happened, up to about `events_max` events behind what is in `batch`.
+    pub fn gather(&mut self, now: Mono, batch: &mut Vec<Event>, events_max: usize) {
+        self.now = now;
+        self.hear();
+        self.lose_patience();
+        batch.extend(self.events.drain(..));
+        self.accept(batch);
+        // Each connection once: the machine decides about the next read when it has seen this one.
+        let mut looks = self.line.len().min(events_max);
+        let mut bytes = 0;
+        while looks > 0 && bytes < TURN_BYTES_MAX && batch.len() < events_max {
+            let Some(id) = self.line.pop_front() else { break };
+            bytes += self.look(id, batch);
+            looks -= 1;
+        }
+        let mut sents = std::mem::take(&mut self.sents);
+        for id in sents.drain(..) {
+            if let Some(conn) = self.conns.get_mut(&id) {
+                batch.push(Event::Sent { conn: id, bytes: std::mem::take(&mut conn.sent) });
+            }
+        }
+        self.sents = sents;
+        // Ends that were found just now come after the bytes that came before them.
+        batch.extend(self.events.drain(..));
+    }
+
+    /// Whether nothing waits to be looked at, as far as is known without asking the system.
+    pub fn is_idle(&self) -> bool {
+        self.line.is_empty()
+            && self.events.is_empty()
+            && self.sents.is_empty()
+            && !self.door.is_ready(self.conns.len(), &self.options)
+            && self.bell.is_quiet()
+    }
+
+    /// When to look although no socket says so.
+    pub fn deadline(&self) -> Option<Mono> {
+        let patience = self.patience.first().map(|(at, _)| *at);
+        [patience, self.door.deadline()].into_iter().flatten().min()
+    }
+
+    /// Starts the file reads that responses now wait for; `read` is given the slice, the bytes wished for, and where to answer.
+    pub fn start_reads(&mut self, mut read: impl FnMut(Want, FileReply)) {
+        for id in std::mem::take(&mut self.wants) {
+            let Some(conn) = self.conns.get_mut(&id) else { continue };
+            let ample = self.held < self.options.file_bytes_max;
+            let chunk = if ample { self.options.file_chunk_bytes } else { CHUNK_BYTES_MIN };
+            let before = conn.outflow.held();
+            if let Some(want) = conn.outflow.want(chunk.max(1), ample) {
+                self.held += conn.outflow.held() - before;
+                read(want, self.bell.reply(id));
+            }
+        }
+    }
+
+    /// Lets nobody in any more and closes everybody once what is queued is out.
+    pub fn close_all(&mut self) {
+        self.door.open(false);
+        let mut ids: Vec<_> = self.conns.keys().copied().collect();
+        ids.sort_unstable();
+        for id in ids {
+            self.close(id, CloseReason::Shutdown);
+            self.flush(id);
+        }
+    }
+
+    /// Whether every connection's queue is out.
+    pub fn is_flushed(&self) -> bool {
+        self.conns.values().all(|c| c.outflow.is_empty())
+    }
+
+    /// Puts in line whoever the bell names, and hands out file bytes.
+    fn hear(&mut self) {
+        let mut ready = std::mem::take(&mut self.ready);
+        self.bell.take_ready(&mut ready);
+        for token in ready.drain(..) {
+            match token {
+                Token::Listener(index) => self.door.wake(index),
+                Token::Conn(id) => {
+                    if let Some(conn) = self.conns.get_mut(&id) {
+                        conn.socket.taken();
+                        line_up(&mut self.line, id, conn);
+                    }
+                }
+            }
+        }
+        self.ready = ready;
+        let mut answers = std::mem::take(&mut self.answers);
+        self.bell.take_answers(&mut answers);
+        for answer in answers.drain(..) {
+            self.answer(answer);
+        }
+        self.answers = answers;
+    }
+
+    fn answer(&mut self, FileAnswer { conn: id, result }: FileAnswer) {
+        let Some(conn) = self.conns.get_mut(&id) else { return };
+        let before = conn.outflow.held();
+        let outcome = conn.outflow.answer(result);
+        self.held = self.held - before + conn.outflow.held();
+        match outcome {
+            Ok(()) => line_up(&mut self.line, id, conn),
+            Err(Failed { log, generation, at, why }) => {
+                tracing::error!(%log, file = %at.file.path(), at = at.at, why, "file bytes not sent");
+                self.events.push_back(Event::FileFailed { log, generation, at });
+                self.gone(id, CloseReason::BadFile);
+            }
+        }
+    }
+
+    /// Gives up on closing peers that take too long.
+    fn lose_patience(&mut self) {
+        while let Some(&(at, id)) = self.patience.first()
+            && at <= self.now
+        {
+            self.patience.pop_first();
+            // A flush may have moved the end of patience.
+            match self.conns.get(&id).and_then(|c| c.until) {
+                Some(until) if until > self.now => {
+                    self.patience.insert((until, id));
+                }
+                Some(_) => self.gone(id, CloseReason::Shutdown),
+                None => {}
+            }
+        }
+    }
+
+    fn accept(&mut self, batch: &mut Vec<Event>) {
+        for _ in 0..TURN_ACCEPTS_MAX {
+            let Some(guest) = self.door.accept(self.now, self.conns.len(), &self.options) else {
+                break;
+            };
+            self.last.0 += 1;
+            let id = self.last;
+            let (listener, peer) = (guest.listener, guest.peer);
+            batch.push(Event::Opened { conn: id, listener, peer });
+            let mut conn =
+                Box::new(Conn::new(guest.stream, peer, self.bell.socket(Token::Conn(id))));
+            line_up(&mut self.line, id, &mut conn);
+            self.conns.insert(id, conn);
+        }
+    }
+
+    /// Writes and reads for one connection; gives the number of bytes read.
+    fn look(&mut self, id: ConnId, batch: &mut Vec<Event>) -> usize {
+        let Some(conn) = self.conns.get_mut(&id) else { return 0 };
+        conn.in_line = false;
+        if !conn.outflow.is_empty() {
+            self.flush(id);
+        }
+        let Some(conn) = self.conns.get_mut(&id) else { return 0 };
+        let open = matches!(conn.life, Life::Open);
+        if !(open && conn.reading || matches!(conn.life, Life::Farewell)) {
+            return 0;
+        }
+        let end = match conn.read(&mut self.scratch) {
+            Got::Nothing => return 0,
+            Got::Bytes { bytes, more } => {
+                let len = bytes.len();
+                if more {
+                    line_up(&mut self.line, id, conn);
+                }
+                if open {
+                    batch.push(Event::Bytes { conn: id, bytes });
+                }
+                return len;
+            }
+            Got::End => CloseReason::Peer,
+            Got::Broken(error) => reason(&error),
+        };
+        self.gone(id, end);
+        0
+    }
+
+    /// Writes what the connection's socket takes.
+    fn flush(&mut self, id: ConnId) {
+        let Some(conn) = self.conns.get_mut(&id) else { return };
+        let (held, sent) = (conn.outflow.held(), conn.sent);
+        let outcome = conn.flush(self.now, &self.options);
+        self.held = self.held - held + conn.outflow.held();
+        if sent == 0 && conn.sent > 0 {
+            self.sents.push(id);
+        }
+        if !conn.outflow.is_empty() {
+            self.wants.push(id);
+        }
+        match outcome {
+            Outcome::Rests => {}
+            Outcome::Again => line_up(&mut self.line, id, conn),
+            Outcome::Closed(why) => {
+                self.patience.insert((conn.until.expect("set with the farewell"), id));
+                line_up(&mut self.line, id, conn);
+                self.events.push_back(Event::Closed { conn: id, why });
+            }
+            Outcome::Gone(why) => self.gone(id, why),
+        }
+    }
+
+    /// Starts to close.
+    fn close(&mut self, id: ConnId, why: CloseReason) {
+        if let Some(conn) = self.conns.get_mut(&id)
+            && matches!(conn.life, Life::Open)
+        {
+            conn.life = Life::Closing(why);
+            let until = self.now + self.options.linger;
+            conn.until = Some(until);
+            self.patience.insert((until, id));
+        }
+    }
+
+    /// Forgets a connection, and tells the machine unless it knows.
+    fn gone(&mut self, id: ConnId, why: CloseReason) {
+        let Some(conn) = self.conns.remove(&id) else { return };
+        self.door.left(conn.peer.ip());
+        self.held -= conn.outflow.held();
+        match conn.life {
+            Life::Open => self.events.push_back(Event::Closed { conn: id, why }),
+            Life::Closing(why) => self.events.push_back(Event::Closed { conn: id, why }),
+            Life::Farewell => {}
+        }
+    }
+
+    fn apply(&mut self, op: NetOp) {
+        let (NetOp::Send { conn: id, .. }
+        | NetOp::Expect { conn: id, .. }
+        | NetOp::ReadOff { conn: id }
+        | NetOp::ReadOn { conn: id }
+        | NetOp::Close { conn: id, .. }) = &op
+        else {
+            return self.door.open(matches!(op, NetOp::Listen));
+        };
+        let id = *id;
+        // The machine may not have heard of the end yet.
+        let Some(conn) = self.conns.get_mut(&id) else { return };
+        if !matches!(conn.life, Life::Open) {
+            return;
+        }
+        match op {
+            NetOp::Send { body, .. } => {
+                conn.outflow.push(body);
+                self.touched.push(id);
+            }
+            NetOp::Expect { bytes, .. } => conn.inflow.expect(bytes as usize),
+            NetOp::ReadOff { .. } => conn.reading = false,
+            NetOp::ReadOn { .. } => {
+                conn.reading = true;
+                line_up(&mut self.line, id, conn);
+            }
+            NetOp::Close { why, .. } => {
+                self.close(id, why);
+                self.touched.push(id);
+            }
+            NetOp::Listen | NetOp::Deafen => unreachable!("they name no connection"),
+        }
+    }
+}
+
+impl Net for Conns {
+    fn submit(&mut self, ops: &mut Vec<NetOp>) {
+        for op in ops.drain(..) {
+            self.apply(op);
+        }
+        // Several responses to one connection leave in one call.
+        let mut touched = std::mem::take(&mut self.touched);
+        touched.dedup();
+        for id in touched.drain(..) {
+            self.flush(id);
+        }
+        self.touched = touched;
+    }
+}
+
+/// Puts a connection in line unless it stands there.
+fn line_up(line: &mut VecDeque<ConnId>, id: ConnId, conn: &mut Conn) {
+    if !std::mem::replace(&mut conn.in_line, true) {
+        line.push_back(id);
+    }
+}
