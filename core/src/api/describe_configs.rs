@@ -92,7 +92,8 @@ fn describe(admin: &Admin<'_>, asked: &DescribeConfigsResource) -> Result<Vec<En
         let here = admin.node().0;
         Refusal::invalid(format!("Unexpected broker id, expected {here}{also} but received {name}"))
     };
-    let not_a_number = || Refusal::invalid(format!("Broker id must be an integer, but it is: {name}"));
+    let not_a_number =
+        || Refusal::invalid(format!("Broker id must be an integer, but it is: {name}"));
     match ResourceKind::from_code(asked.resource_type) {
         Some(ResourceKind::Topic) => {
             check_name(name)?;
@@ -126,7 +127,8 @@ fn describe(admin: &Admin<'_>, asked: &DescribeConfigsResource) -> Result<Vec<En
 fn of_topic(admin: &Admin<'_>, asked: &DescribeConfigsResource) -> Vec<Entry> {
     let set = admin.metadata().configs(&Resource::topic(&asked.resource_name));
     let named = asked.configuration_keys.as_ref().is_some_and(|keys| !keys.is_empty());
-    let shown = table::TOPIC.iter().filter(|row| !row.ours() || named || set.contains_key(row.name));
+    let shown =
+        table::TOPIC.iter().filter(|row| !row.ours() || named || set.contains_key(row.name));
     let entry = |row: &'static Row| {
         let (said, layer) = admin.lookup().topic(row, set);
         // Said before this program's rules: shown as it was said.

@@ -121,11 +121,7 @@ impl Page {
 }
 
 fn cursor(name: &str, partition: usize) -> Cursor {
-    Cursor {
-        topic_name: name.into(),
-        partition_index: partition as i32,
-        ..Cursor::default()
-    }
+    Cursor { topic_name: name.into(), partition_index: partition as i32, ..Cursor::default() }
 }
 
 fn partition(
