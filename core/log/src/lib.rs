@@ -4,10 +4,24 @@
 //! a batch is appended to the open journal group, the group is written and synced as a whole, the
 //! batch then goes to its segment in the background, and a checkpoint lets the journal be recycled.
 
+mod cache;
+pub mod checkpoint;
 pub mod disk;
+pub mod home;
 pub mod id;
+pub mod io_errors;
 pub mod journal;
+mod log;
+pub mod segment;
+pub mod span;
+pub mod storage;
 pub mod time;
+mod writer;
 
 pub use id::{Epoch, Generation, GroupSeq, LogDir, LogId, Lsn, Offset};
+pub use segment::{LogConfig, Segment};
+pub use storage::{
+    Lookup, Note, Read, Recovered, RecoveredLog, Replay, Replayed, Room, Section, Storage,
+    StorageConfig, TimeQuery,
+};
 pub use time::{Mono, Now, Wall};

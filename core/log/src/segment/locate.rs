@@ -1,0 +1,339 @@
+//! Answers a [`Query`] over one segment, where its bytes are: on the real disk's read threads and on the
+//! simulated platter alike.
+//!
+//! An index only says where to begin. Whatever it says is checked against the batch header that it leads
+//! to; if that does not fit, entries further to the front are tried, in doubling steps, and in the end the
+//! beginning of the file. So a missing, short, stale or damaged index costs time and nothing else. From
+//! there the file is walked header by header, in blocks, never beyond the `len` bytes that the log
+//! vouches for.
+
+use super::index::{IndexEntry, TimeEntry};
+use crate::disk::{DiskError, DiskErrorKind, Found, Query, ReadAt};
+use crate::id::Offset;
+use bytes::Bytes;
+use sordini_wire::batch::{Batch, HEADER_SIZE, Header, latest_record, offset_for_time, walk};
+
+/// How much is read at a time while batches are small ...
+const BLOCK_BYTES: usize = 64 << 10;
+/// ... and when they are so large that a block holds hardly more than one header.
+const LARGE_BATCH_BYTES: u64 = 32 << 10;
+const LARGE_BLOCK_BYTES: usize = 4 << 10;
+/// The most that the records of one batch may come to when opened to look for a time.
+pub const OPENED_BYTES_MAX: usize = 64 << 20;
+
+/// Answers `query` over the first `len` bytes of a segment file with the help of its indexes (an empty
+/// file where one is missing). [`DiskErrorKind::Corrupt`] if the file is not what was written.
+pub fn locate(
+    query: &Query,
+    log: &dyn ReadAt,
+    index: &dyn ReadAt,
+    timeindex: &dyn ReadAt,
+    len: u64,
+) -> Result<Found, DiskError> {
+    let mut walker = Walker { log, len, block: Vec::new(), block_at: 0, block_bytes: BLOCK_BYTES };
+    let Some(first) = walker.head(0)? else { return Ok(Found::Nothing) };
+    let indexes = Indexes { base: first.base, index, timeindex };
+    match *query {
+        Query::Range { offset, until, bytes_max } => {
+            let at = indexes.position(&mut walker, offset)?;
+            range(&mut walker, at, offset, until, bytes_max)
+        }
+        Query::Time { timestamp, from, until } => {
+            let by_offset = indexes.position(&mut walker, from)?;
+            let by_time = indexes.position_by_time(&mut walker, |e| e.timestamp < timestamp)?;
+            first_at(&mut walker, by_offset.max(by_time), timestamp, from, until)
+        }
+        Query::TimeMax { until } => {
+            let before = |e: &TimeEntry| first.base + u64::from(e.offset_delta) < until.0;
+            let at = indexes.position_by_time(&mut walker, before)?;
+            latest(&mut walker, at, until)
+        }
+    }
+}
+
+/// Checks the CRC-32C of every batch in a piece of a segment file, which must be whole batches: what
+/// whoever reads such a piece does before a byte of it is sent.
+pub fn check_range(bytes: &[u8]) -> Result<(), DiskError> {
+    let mut batches = walk(bytes);
+    let mut at = 0;
+    for placed in batches.by_ref() {
+        let placed = placed.map_err(|e| corrupt(at as u64, e))?;
+        placed.batch.check_crc().map_err(|e| corrupt(placed.position as u64, e))?;
+        at = placed.position + placed.batch.size();
+    }
+    match batches.partial() {
+        None => Ok(()),
+        Some(e) => Err(corrupt(at as u64, e)),
+    }
+}
+
+fn corrupt(at: u64, what: impl std::fmt::Display) -> DiskError {
+    DiskError { kind: DiskErrorKind::Corrupt, detail: format!("segment damaged at byte {at}: {what}") }
+}
+
+/// A batch's place and what its header says.
+#[derive(Clone, Copy, Debug)]
+struct Head {
+    at: u64,
+    size: u64,
+    base: u64,
+    next: u64,
+    max_timestamp: i64,
+    epoch: i32,
+}
+
+impl Head {
+    fn end(&self) -> u64 {
+        self.at + self.size
+    }
+}
+
+/// Reads headers anywhere in the believed part of a segment.
+struct Walker<'a> {
+    log: &'a dyn ReadAt,
+    len: u64,
+    block: Vec<u8>,
+    block_at: u64,
+    block_bytes: usize,
+}
+
+impl Walker<'_> {
+    /// The batch at `at`, which must be where one begins; `None` at the end.
+    fn head(&mut self, at: u64) -> Result<Option<Head>, DiskError> {
+        if at == self.len {
+            return Ok(None);
+        }
+        if at + HEADER_SIZE as u64 > self.len {
+            return Err(corrupt(at, format!("a header goes beyond the {} bytes written", self.len)));
+        }
+        let held = self.block_at..self.block_at + self.block.len() as u64;
+        if !(held.contains(&at) && at + HEADER_SIZE as u64 <= held.end) {
+            self.fill(at)?;
+        }
+        let from = (at - self.block_at) as usize;
+        let header = Header::peek(&self.block[from..]).map_err(|e| corrupt(at, e))?;
+        let header = header.ok_or_else(|| corrupt(at, "the file is shorter than was written"))?;
+        let (base, next, size) = (header.base_offset(), header.next_offset(), header.size() as u64);
+        if base < 0 || next <= base || at + size > self.len {
+            return Err(corrupt(at, format!("a batch of {size} bytes from {base} to {next}")));
+        }
+        self.block_bytes =
+            if size > LARGE_BATCH_BYTES { LARGE_BLOCK_BYTES } else { BLOCK_BYTES };
+        Ok(Some(Head {
+            at,
+            size,
+            base: base as u64,
+            next: next as u64,
+            max_timestamp: header.max_timestamp(),
+            epoch: header.partition_leader_epoch(),
+        }))
+    }
+
+    fn fill(&mut self, at: u64) -> Result<(), DiskError> {
+        let bytes = (self.len - at).min(self.block_bytes as u64) as usize;
+        self.block.resize(bytes, 0);
+        let got = self.log.read_at(at, &mut self.block)?;
+        self.block.truncate(got);
+        self.block_at = at;
+        Ok(())
+    }
+
+    /// The batch behind `head`; offsets only rise.
+    fn after(&mut self, head: &Head) -> Result<Option<Head>, DiskError> {
+        let next = self.head(head.end())?;
+        match next {
+            Some(n) if n.base < head.next => {
+                Err(corrupt(n.at, format!("offset {} behind {}", n.base, head.next - 1)))
+            }
+            next => Ok(next),
+        }
+    }
+
+    /// The whole batch, its CRC checked.
+    fn batch(&mut self, head: &Head) -> Result<Batch, DiskError> {
+        let mut bytes = vec![0; head.size as usize];
+        let got = self.log.read_at(head.at, &mut bytes)?;
+        bytes.truncate(got);
+        let batch = Batch::parse(Bytes::from(bytes)).map_err(|e| corrupt(head.at, e))?;
+        batch.check_crc().map_err(|e| corrupt(head.at, e))?;
+        Ok(batch)
+    }
+}
+
+/// The two indexes of a segment. Both rise, so they are searched by halves.
+struct Indexes<'a> {
+    /// Base offset of the segment.
+    base: u64,
+    index: &'a dyn ReadAt,
+    timeindex: &'a dyn ReadAt,
+}
+
+impl Indexes<'_> {
+    /// Where to begin to look for `offset`: at or before the batch that holds it.
+    fn position(&self, walker: &mut Walker, offset: Offset) -> Result<u64, DiskError> {
+        let fits = |e: &IndexEntry| self.base + u64::from(e.offset_delta) <= offset.0;
+        let entries = |n| IndexEntry::read(self.index, n);
+        let count = entries_before(walker.len, &|n| Ok(entries(n)?.is_some_and(|e| fits(&e))))?;
+        backwards(count, |n| {
+            let Some(entry) = entries(n)?.filter(|e| e.position > 0 && fits(e)) else {
+                return Ok(None);
+            };
+            let last = self.base + u64::from(entry.offset_delta);
+            let at = u64::from(entry.position);
+            Ok(probe(walker, at).filter(|h| h.next - 1 == last).map(|_| at))
+        })
+    }
+
+    /// Where to begin to look for what is younger than all entries that `before` takes.
+    fn position_by_time(
+        &self,
+        walker: &mut Walker,
+        before: impl Fn(&TimeEntry) -> bool,
+    ) -> Result<u64, DiskError> {
+        let entries = |n| TimeEntry::read(self.timeindex, n);
+        let count = entries_before(walker.len, &|n| Ok(entries(n)?.is_some_and(|e| before(&e))))?;
+        backwards(count, |n| {
+            let Some(entry) = entries(n)?.filter(&before) else { return Ok(None) };
+            let last = self.base + u64::from(entry.offset_delta);
+            let mut at = self.position(walker, Offset(last))?;
+            // The batch that the entry names is at most one index interval further on.
+            while let Some(head) = probe(walker, at).filter(|h| h.next <= last) {
+                at = head.end();
+            }
+            let named = |h: &Head| h.next - 1 == last && h.max_timestamp == entry.timestamp;
+            Ok(probe(walker, at).filter(named).map(|_| at))
+        })
+    }
+}
+
+/// The batch that an index says is there, if one is.
+fn probe(walker: &mut Walker, at: u64) -> Option<Head> {
+    if at >= walker.len {
+        return None;
+    }
+    walker.head(at).ok().flatten()
+}
+
+/// Number of entries in front of the first that does not fit, by halves. A file has no more entries than
+/// batches.
+fn entries_before(
+    len: u64,
+    fits: &dyn Fn(u64) -> Result<bool, DiskError>,
+) -> Result<u64, DiskError> {
+    let (mut low, mut high) = (0, len / HEADER_SIZE as u64 + 1);
+    while low < high {
+        let middle = low + (high - low) / 2;
+        if fits(middle)? {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    Ok(low)
+}
+
+/// Tries the last of `count` entries, and others ever further to the front; the beginning of the file if
+/// none is good.
+fn backwards(
+    count: u64,
+    mut attempt: impl FnMut(u64) -> Result<Option<u64>, DiskError>,
+) -> Result<u64, DiskError> {
+    let mut step = 1;
+    while step <= count {
+        if let Some(at) = attempt(count - step)? {
+            return Ok(at);
+        }
+        step *= 2;
+    }
+    Ok(0)
+}
+
+fn range(
+    walker: &mut Walker,
+    at: u64,
+    offset: Offset,
+    until: Offset,
+    bytes_max: u32,
+) -> Result<Found, DiskError> {
+    let mut head = walker.head(at)?;
+    while let Some(h) = head.filter(|h| h.next <= offset.0) {
+        head = walker.after(&h)?;
+    }
+    let Some(first) = head.filter(|h| h.next <= until.0) else { return Ok(Found::Nothing) };
+    let mut last = first;
+    while last.end() - first.at < u64::from(bytes_max) {
+        match walker.after(&last)? {
+            Some(h) if h.next <= until.0 && h.end() - first.at <= u64::from(bytes_max) => last = h,
+            _ => break,
+        }
+    }
+    Ok(Found::Range {
+        at: first.at,
+        len: u32::try_from(last.end() - first.at).expect("one batch, or within bytes_max"),
+        base: Offset(first.base),
+        next: Offset(last.next),
+    })
+}
+
+fn first_at(
+    walker: &mut Walker,
+    at: u64,
+    timestamp: i64,
+    from: Offset,
+    until: Offset,
+) -> Result<Found, DiskError> {
+    let mut head = walker.head(at)?;
+    while let Some(h) = head.filter(|h| h.base < until.0) {
+        if h.next > from.0 && h.max_timestamp >= timestamp {
+            let batch = walker.batch(&h)?;
+            if let Some(found) = record_at(&batch, timestamp, from, until) {
+                return Ok(found);
+            }
+        }
+        head = walker.after(&h)?;
+    }
+    Ok(Found::Nothing)
+}
+
+/// The first record of a batch at or after `from`, below `until`, with at least this timestamp. A batch that
+/// cannot be opened, which its producer is to blame for, is answered by its header.
+pub(crate) fn record_at(
+    batch: &Batch,
+    timestamp: i64,
+    from: Offset,
+    until: Offset,
+) -> Option<Found> {
+    let found = match offset_for_time(batch, timestamp, from.wire(), OPENED_BYTES_MAX) {
+        Ok(found) => found.map(|t| (t.offset as u64, t.timestamp)),
+        Err(_) => Some((from.0.max(batch.base_offset() as u64), batch.max_timestamp())),
+    };
+    let leader_epoch = batch.partition_leader_epoch();
+    let (offset, timestamp) = found.filter(|(offset, _)| *offset < until.0)?;
+    Some(Found::Record { offset: Offset(offset), timestamp, leader_epoch })
+}
+
+fn latest(walker: &mut Walker, at: u64, until: Offset) -> Result<Found, DiskError> {
+    let mut best: Option<Head> = None;
+    let mut head = walker.head(at)?;
+    while let Some(h) = head.filter(|h| h.next <= until.0) {
+        if h.max_timestamp > best.map_or(-1, |b| b.max_timestamp) {
+            best = Some(h);
+        }
+        head = walker.after(&h)?;
+    }
+    match best {
+        None => Ok(Found::Nothing),
+        Some(best) => Ok(latest_of(&walker.batch(&best)?)),
+    }
+}
+
+/// The first record of a batch with its largest timestamp.
+pub(crate) fn latest_of(batch: &Batch) -> Found {
+    let (offset, timestamp) = match latest_record(batch, OPENED_BYTES_MAX) {
+        Ok(Some(found)) => (found.offset, found.timestamp),
+        Ok(None) => return Found::Nothing,
+        Err(_) => (batch.last_offset(), batch.max_timestamp()),
+    };
+    let leader_epoch = batch.partition_leader_epoch();
+    Found::Record { offset: Offset(offset as u64), timestamp, leader_epoch }
+}

@@ -1,0 +1,73 @@
+//! Ranges of offsets that cannot be read: sorted, apart from each other, few.
+
+use crate::id::Offset;
+
+/// A range of offsets, `to` not included.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Span {
+    /// First offset.
+    pub from: Offset,
+    /// Offset after the last.
+    pub to: Offset,
+}
+
+/// A set of ranges.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Spans(Vec<Span>);
+
+impl Spans {
+    /// The ranges, in order.
+    pub fn iter(&self) -> impl Iterator<Item = &Span> {
+        self.0.iter()
+    }
+
+    /// Whether it is empty, as in a healthy log.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Adds a range; what touches becomes one.
+    pub fn add(&mut self, from: Offset, to: Offset) {
+        if from >= to {
+            return;
+        }
+        let mut merged = Span { from, to };
+        self.0.retain(|s| {
+            let apart = s.to < merged.from || s.from > merged.to;
+            if !apart {
+                merged = Span { from: s.from.min(merged.from), to: s.to.max(merged.to) };
+            }
+            apart
+        });
+        let at = self.0.partition_point(|s| s.from < merged.from);
+        self.0.insert(at, merged);
+    }
+
+    /// Takes a range out.
+    pub fn remove(&mut self, from: Offset, to: Offset) {
+        if from >= to {
+            return;
+        }
+        let old = std::mem::take(&mut self.0);
+        for s in old {
+            let before = Span { from: s.from, to: s.to.min(from) };
+            let after = Span { from: s.from.max(to), to: s.to };
+            self.0.extend([before, after].into_iter().filter(|s| s.from < s.to));
+        }
+    }
+
+    /// Whether it holds `offset`.
+    pub fn contains(&self, offset: Offset) -> bool {
+        self.first_from(offset).is_some_and(|s| s.from <= offset)
+    }
+
+    /// Whether it holds anything of `from .. to`.
+    pub fn touches(&self, from: Offset, to: Offset) -> bool {
+        self.first_from(from).is_some_and(|s| s.from < to)
+    }
+
+    /// The range that holds `offset`, or the first behind it.
+    pub fn first_from(&self, offset: Offset) -> Option<Span> {
+        self.0.get(self.0.partition_point(|s| s.to <= offset)).copied()
+    }
+}

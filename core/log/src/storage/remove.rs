@@ -1,0 +1,220 @@
+//! Deleting a log's directory: rename, sync, unlink little by little, and a crash anywhere between.
+//!
+//! | stage    | waits for                                    | then                               |
+//! |----------|----------------------------------------------|------------------------------------|
+//! | Journal  | the LogDelete frame                          | renames to `<name>.<id>-delete`    |
+//! | Looking  | `partition.metadata`, after a restart only   | renames if the directory is its    |
+//! | Renaming | rename and sync of the data directory        | removes what has the new name      |
+//! | Removing | the removal                                  | done                               |
+//!
+//! A topic may be created again under the same name at once. The new log gets no directory before the old
+//! one has lost the name durably. After a restart the name may belong to either, and the id inside tells.
+//! A checkpoint remembers removals up to the rename; behind it the name itself does ([`super::sweep`]).
+
+use super::{Note, Storage, sweep};
+use crate::disk::{DirName, DiskErrorKind, DiskOk, DiskOp, DiskResult, Done, FileName, LogFile, OpKind};
+use crate::home;
+use crate::id::{LogDir, LogId};
+use crate::io_errors::{Purpose, Verdict};
+use crate::time::Now;
+use crate::writer::Home;
+use std::collections::BTreeMap;
+
+/// A deleted log of which something may be left on disk.
+#[derive(Clone, Debug)]
+pub(super) struct Removal {
+    dir: LogDir,
+    /// Whether a directory was made or may have been.
+    home: bool,
+    stage: RemovalStage,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum RemovalStage {
+    Journal,
+    Looking { asked: bool },
+    /// Operations not answered yet; whether one of them found the disk full.
+    Renaming { left: u8, full: bool },
+    Removing { asked: bool },
+}
+
+pub(super) const LOOKED: u8 = 0;
+pub(super) const RENAMED: u8 = 1;
+pub(super) const REMOVED: u8 = 2;
+
+impl Removal {
+    /// One that recovery found.
+    pub fn found(dir: LogDir) -> Removal {
+        Removal { dir, home: true, stage: RemovalStage::Looking { asked: false } }
+    }
+
+    /// Its directory, while that may have the log's name.
+    pub fn unnamed(&self) -> Option<LogDir> {
+        let renamed = matches!(self.stage, RemovalStage::Removing { .. });
+        (!renamed).then(|| self.dir.clone())
+    }
+}
+
+/// Whether a deleted log's directory may still have this name.
+pub(super) fn holds_name(removals: &BTreeMap<LogId, Removal>, name: &str) -> bool {
+    removals.values().any(|r| r.unnamed().is_some_and(|dir| *dir.name == *name))
+}
+
+impl Storage {
+    /// Takes a log out of everything that knows it, and leaves a removal.
+    pub(super) fn forget_log(&mut self, id: LogId) {
+        let log = self.logs.remove(&id).unwrap_or_else(|| panic!("{id} does not exist"));
+        self.cached_bytes -= log.cache.bytes();
+        self.space.unwritten_bytes -= log.appended_bytes - log.written_bytes;
+        if log.writer.busy() {
+            self.writes.piece_gone();
+        }
+        let home = log.writer.home == Home::Made || log.writer.busy() || log.writer.unswept;
+        let removal = Removal { dir: log.dir, home, stage: RemovalStage::Journal };
+        self.removals.insert(id, removal);
+        self.checkpoint_progress(id);
+    }
+
+    /// The deletion is durable.
+    pub(super) fn start_removal(
+        &mut self,
+        now: Now,
+        id: LogId,
+        out: &mut Vec<DiskOp>,
+        notes: &mut Vec<Note>,
+    ) {
+        let Some(removal) = self.removals.get_mut(&id) else { return };
+        if removal.home {
+            removal.rename(out);
+        } else {
+            self.removal_over(now, id, notes);
+        }
+    }
+
+    /// Looks for what is left of logs whose deletion recovery found.
+    pub(super) fn resume_removals(&mut self, out: &mut Vec<DiskOp>) {
+        let logs = self.logs.values();
+        let owned: Vec<_> =
+            logs.filter(|l| l.writer.home == Home::Made).map(|l| l.dir.name.clone()).collect();
+        for removal in self.removals.values_mut() {
+            if owned.contains(&removal.dir.name) {
+                removal.stage = RemovalStage::Removing { asked: false };
+            }
+        }
+        self.retry_removals(out);
+    }
+
+    /// Submits whatever removals stand ready for: all of it after a restart, and again after a full disk.
+    pub(super) fn retry_removals(&mut self, out: &mut Vec<DiskOp>) {
+        for removal in self.removals.values_mut() {
+            let (kind, step) = match &mut removal.stage {
+                RemovalStage::Looking { asked } if !*asked => {
+                    *asked = true;
+                    let file = FileName::Log(removal.dir.clone(), LogFile::Metadata);
+                    (OpKind::Read { file, at: 0, len: 4096 }, LOOKED)
+                }
+                RemovalStage::Removing { asked } if !*asked => {
+                    *asked = true;
+                    (OpKind::RemoveDir { dir: DirName::Deleted(removal.dir.clone()) }, REMOVED)
+                }
+                RemovalStage::Renaming { left: 0, .. } => {
+                    removal.rename(out);
+                    continue;
+                }
+                _ => continue,
+            };
+            out.push(DiskOp { kind, done: Done::Remove { log: removal.dir.log, step } });
+        }
+    }
+
+    pub(super) fn remove_done(
+        &mut self,
+        now: Now,
+        id: LogId,
+        step: u8,
+        result: DiskResult,
+        out: &mut Vec<DiskOp>,
+        notes: &mut Vec<Note>,
+    ) {
+        if step == sweep::ROOT || step == sweep::LOG {
+            return self.sweep_done(now, id, step, result, out, notes);
+        }
+        if step == LOOKED {
+            return self.looked(now, id, result, out, notes);
+        }
+        let mut full = false;
+        if let Err(e) = &result {
+            if self.failed(now, Purpose::Store, e, notes) == Verdict::Fatal {
+                return;
+            }
+            full = true;
+        }
+        let Some(removal) = self.removals.get_mut(&id) else { return };
+        match &mut removal.stage {
+            RemovalStage::Renaming { left, full: any } => {
+                *left -= 1;
+                *any |= full;
+                if *left == 0 && !*any {
+                    removal.stage = RemovalStage::Removing { asked: false };
+                    self.name_is_free(now, id);
+                    self.retry_removals(out);
+                }
+            }
+            RemovalStage::Removing { asked } if full => *asked = false,
+            RemovalStage::Removing { .. } => self.removal_over(now, id, notes),
+            RemovalStage::Journal | RemovalStage::Looking { .. } => {}
+        }
+    }
+
+    /// Whose the directory is: only another log's id says that it is not the deleted one's.
+    fn looked(
+        &mut self,
+        now: Now,
+        id: LogId,
+        result: DiskResult,
+        out: &mut Vec<DiskOp>,
+        notes: &mut Vec<Note>,
+    ) {
+        let Some(removal) = self.removals.get_mut(&id) else { return };
+        let other = match &result {
+            Ok(DiskOk::Bytes(text)) => home::log_id(text).is_some_and(|owner| owner != id),
+            Err(e) if e.kind == DiskErrorKind::NotFound => false,
+            Err(e) => {
+                notes.push(Note::Warning(format!("{e}: cannot tell whose directory it is; left")));
+                true
+            }
+            _ => false,
+        };
+        if other {
+            removal.stage = RemovalStage::Removing { asked: false };
+            self.name_is_free(now, id);
+            self.retry_removals(out);
+        } else {
+            removal.rename(out);
+        }
+    }
+
+    fn removal_over(&mut self, now: Now, id: LogId, notes: &mut Vec<Note>) {
+        self.name_is_free(now, id);
+        self.removals.remove(&id);
+        notes.push(Note::Deleted(id));
+    }
+
+    /// Logs that waited for the name may make their directories.
+    fn name_is_free(&mut self, now: Now, id: LogId) {
+        let name = self.removals[&id].dir.name.clone();
+        let waiting: Vec<_> =
+            self.logs.iter().filter(|(_, l)| l.dir.name == name).map(|(id, _)| *id).collect();
+        waiting.into_iter().for_each(|id| self.queue_write(now, id));
+    }
+}
+
+impl Removal {
+    fn rename(&mut self, out: &mut Vec<DiskOp>) {
+        let (from, to) = (DirName::Log(self.dir.clone()), DirName::Deleted(self.dir.clone()));
+        let done = Done::Remove { log: self.dir.log, step: RENAMED };
+        out.push(DiskOp { kind: OpKind::RenameDir { from, to }, done });
+        out.push(DiskOp { kind: OpKind::SyncDir { dir: DirName::Root }, done });
+        self.stage = RemovalStage::Renaming { left: 2, full: false };
+    }
+}

@@ -1,0 +1,236 @@
+//! From a checkpoint and the journal behind it to logs in memory.
+//!
+//! Pure and total: every frame either makes sense on top of what came before or recovery refuses to go
+//! on and says where. What was replayed is durable, and nothing of it is believed to be in segments:
+//! these are cut at the checkpoint and refilled.
+
+use super::notes::{RecoveredLog, Replay, Replayed};
+use super::Recovered;
+use super::remove::Removal;
+use crate::checkpoint::{Checkpoint, SavedLog};
+use crate::id::{GroupSeq, LogId, Offset};
+use crate::journal::{Finding, Frame, FrameKind, JournalImage};
+use crate::log::Log;
+use crate::segment::{Head, INDEX_ENTRY_BYTES, LogConfig, TIME_ENTRY_BYTES};
+use crate::span::Span;
+use crate::time::Now;
+use crate::writer::{Home, Stale};
+use sordini_wire::batch::Batch;
+use std::collections::BTreeMap;
+
+/// What recovery built.
+pub(super) struct Rebuilt {
+    /// The last boot that is known.
+    pub boot: u64,
+    pub logs: BTreeMap<LogId, Log>,
+    pub removals: BTreeMap<LogId, Removal>,
+    /// Ranges found lost by this recovery.
+    pub marks: Vec<(LogId, Span)>,
+    pub recovered: Box<Recovered>,
+    /// Frames of the group at hand may have been seen by the checkpoint.
+    again: bool,
+    /// Appends may be missing without a name.
+    holes: bool,
+}
+
+/// Builds the logs; the text of an error says what does not fit and where.
+pub(super) fn rebuild(
+    now: Now,
+    checkpoint: Option<Checkpoint>,
+    image: JournalImage,
+) -> Result<Rebuilt, String> {
+    let checkpoint = checkpoint.unwrap_or_default();
+    let mut rebuilt = Rebuilt {
+        boot: checkpoint.boot,
+        logs: checkpoint.logs.into_iter().map(|l| (l.dir.log, restore(l))).collect(),
+        removals: checkpoint.removals.into_iter().map(|d| (d.log, Removal::found(d))).collect(),
+        marks: Vec::new(),
+        again: false,
+        holes: image.findings.iter().any(|f| matches!(f, Finding::Faulty { unknown: true, .. })),
+        recovered: Box::new(Recovered { sections: checkpoint.sections, ..Recovered::default() }),
+    };
+    refuse_losses(&image.findings)?;
+    for group in image.groups {
+        // The checkpoint saw the first frames of its group. If that group is damaged they cannot be
+        // counted, but each can be told by what it says.
+        let damaged = image.findings.iter().any(
+            |f| matches!(f, Finding::Faulty { seq, .. } if *seq == group.seq),
+        );
+        let first = group.seq == checkpoint.from;
+        let seen = if first && !damaged { checkpoint.skip as usize } else { 0 };
+        rebuilt.again = first && damaged && checkpoint.skip > 0;
+        rebuilt.recovered.groups += 1;
+        for frame in group.frames.into_iter().skip(seen) {
+            rebuilt.frame(now, group.seq, frame).map_err(|why| {
+                format!(
+                    "journal group {}: {why}; checkpoint and journal do not belong together: were \
+                     files restored from different times?",
+                    group.seq.0
+                )
+            })?;
+        }
+    }
+    for finding in &image.findings {
+        rebuilt.recovered.findings.push(finding.to_string());
+    }
+    rebuilt.finish();
+    Ok(rebuilt)
+}
+
+/// Lost records can be marked; a lost statement about a log would change what the log is.
+fn refuse_losses(findings: &[Finding]) -> Result<(), String> {
+    let named = findings.iter().find_map(|f| match f {
+        Finding::Faulty { lost, .. } => lost.iter().find(|id| {
+            let kinds = [
+                FrameKind::HardState,
+                FrameKind::LogCreate,
+                FrameKind::LogDelete,
+                FrameKind::Truncate,
+            ];
+            kinds.contains(&id.kind)
+        }),
+        _ => None,
+    });
+    match named {
+        None => Ok(()),
+        Some(id) => Err(format!(
+            "the journal has lost {id}, which was durable, and nothing else says it: restore the data \
+             directory from a replica or a backup"
+        )),
+    }
+}
+
+/// A log as the checkpoint knows it.
+fn restore(saved: SavedLog) -> Log {
+    let mut log = Log::new(saved.dir, saved.topic_id, saved.partition, saved.config);
+    log.start = saved.start;
+    log.durable_start = saved.start;
+    (log.checkpointed, log.file_synced, log.written) = (saved.end, saved.end, saved.end);
+    (log.synced, log.end) = (saved.end, saved.end);
+    log.hard_state = saved.hard_state;
+    log.faulty = saved.faulty;
+    log.writer.home = if saved.made { Home::Made } else { Home::Missing };
+    log.writer.unswept = true;
+    log.writer.stale = saved.segments.last().map(|s| Stale {
+        segment: s.base,
+        bytes: s.bytes,
+        index_bytes: u64::from(s.index_entries) * u64::from(INDEX_ENTRY_BYTES),
+        time_bytes: u64::from(s.time_entries) * u64::from(TIME_ENTRY_BYTES),
+    });
+    log.segments = saved.segments;
+    log
+}
+
+impl Rebuilt {
+    fn frame(&mut self, now: Now, seq: GroupSeq, frame: Frame) -> Result<(), String> {
+        let (log, what) = match frame {
+            Frame::Append { log: id, epoch, base, last, bytes, .. } => {
+                let batch = Batch::parse(bytes).map_err(|e| format!("a batch of {id}: {e}"))?;
+                let head = Head::of(&batch).filter(|h| h.base == base && h.last() == last);
+                let head = head.ok_or(format!("a batch of {id} has other offsets than its frame"))?;
+                let (again, holes) = (self.again, self.holes);
+                let end = self.log(id)?.end;
+                if again && last < end {
+                    return Ok(());
+                }
+                if holes && base > end {
+                    self.lost(now, seq, id, end, base)?;
+                }
+                let log = self.log(id)?;
+                if base != log.end {
+                    return Err(format!("{id} ends at {} and goes on at {base}", log.end));
+                }
+                log.append(now, seq, head, batch.clone());
+                self.recovered.bytes += u64::from(head.bytes);
+                (id, Replayed::Batch { epoch, batch })
+            }
+            Frame::Truncate { log: id, to } => {
+                return Err(format!("{id} was cut at {to}, which this version cannot replay"));
+            }
+            Frame::LogStart { log: id, start } => {
+                let log = self.log(id)?;
+                if start > log.end {
+                    return Err(format!("{id} ends at {} and starts at {start}", log.end));
+                }
+                log.start = log.start.max(start);
+                log.durable_start = log.start;
+                log.faulty.remove(Offset(0), start);
+                (id, Replayed::Start(start))
+            }
+            Frame::HardState { log: id, state } => {
+                self.log(id)?.hard_state = state.clone();
+                (id, Replayed::HardState(state))
+            }
+            Frame::LogCreate { dir, .. } if self.again && self.logs.contains_key(&dir.log) => {
+                return Ok(());
+            }
+            Frame::LogDelete { log } if self.again && !self.logs.contains_key(&log) => {
+                return Ok(());
+            }
+            Frame::LogCreate { dir, topic_id, partition } => {
+                let id = dir.log;
+                let mut log = Log::new(dir, topic_id, partition, LogConfig::default());
+                log.writer.unswept = true;
+                if self.removals.contains_key(&id) || self.logs.insert(id, log).is_some() {
+                    return Err(format!("{id} was created twice"));
+                }
+                (id, Replayed::Create)
+            }
+            Frame::LogDelete { log: id } => {
+                let log = self.logs.remove(&id).ok_or(format!("{id} was deleted and is not there"))?;
+                self.removals.insert(id, Removal::found(log.dir));
+                (id, Replayed::Delete)
+            }
+            Frame::FaultyMark { log: id, from, to } => {
+                let end = self.log(id)?.end;
+                if to > end {
+                    // In place of an append that is lost.
+                    return self.lost(now, seq, id, end, to);
+                }
+                self.log(id)?.faulty.add(from, to);
+                self.marks.retain(|(log, s)| *log != id || s.from < from || s.to > to);
+                return Ok(());
+            }
+            Frame::Repair { log: id, from, to } => {
+                self.log(id)?.faulty.remove(from, to);
+                return Ok(());
+            }
+            Frame::Boot { boot } => {
+                self.boot = self.boot.max(boot);
+                return Ok(());
+            }
+            Frame::Seal => return Ok(()),
+        };
+        self.recovered.replay.push(Replay { log, what });
+        Ok(())
+    }
+
+    /// An append whose bytes are lost: the log holds the offsets, and says so for good.
+    fn lost(&mut self, now: Now, seq: GroupSeq, id: LogId, from: Offset, to: Offset) -> Result<(), String> {
+        self.log(id)?.append_lost(now, seq, from, to);
+        self.marks.push((id, Span { from, to }));
+        self.recovered.replay.push(Replay { log: id, what: Replayed::Lost { from, to } });
+        Ok(())
+    }
+
+    fn log(&mut self, id: LogId) -> Result<&mut Log, String> {
+        self.logs.get_mut(&id).ok_or(format!("{id} is not known"))
+    }
+
+    /// Everything replayed is durable.
+    fn finish(&mut self) {
+        for log in self.logs.values_mut() {
+            log.durable(GroupSeq(u64::MAX));
+            log.drop_below_start();
+            log.invariants();
+            self.recovered.logs.push(RecoveredLog {
+                dir: log.dir.clone(),
+                topic_id: log.topic_id,
+                partition: log.partition,
+                start: log.start,
+                end: log.end,
+                hard_state: log.hard_state.clone(),
+            });
+        }
+    }
+}

@@ -1,0 +1,78 @@
+//! Whether there is room for new data: the reserve on disk, and the journal.
+//!
+//! An acknowledged batch must always find room in its segment. So appends stop while free space, less
+//! what is journalled and not yet in segments, is below a reserve, and go on again a quarter of the
+//! reserve above it. A disk that said "full" counts as below until an operation succeeds.
+
+use super::{Note, Room, Storage};
+use crate::time::{Mono, Now};
+
+/// What is known about space on disk.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Space {
+    /// Bytes of batches appended and not in their segments.
+    pub unwritten_bytes: u64,
+    read_only: bool,
+    /// The disk said that it is full; try again then.
+    retry_at: Option<Mono>,
+    /// Free space comes with events: there must be one then.
+    look_at: Option<Mono>,
+    /// The disk has not taken anything since it said so.
+    full: bool,
+    told: Room,
+}
+
+impl Space {
+    /// The disk refused something; returns whether that is news.
+    pub fn disk_full(&mut self, now: Now, retry_ms: u64) -> bool {
+        self.retry_at = Some(now.mono.after_ms(retry_ms));
+        !std::mem::replace(&mut self.full, true)
+    }
+
+    /// The disk took something.
+    pub fn taken(&mut self) {
+        self.full = false;
+    }
+
+    /// Whether to leave a full disk alone for now.
+    pub fn must_wait(&mut self, now: Now) -> bool {
+        self.retry_at.take_if(|at| *at <= now.mono);
+        self.retry_at.is_some()
+    }
+
+    /// Whether a full disk is being left alone.
+    pub fn waits(&self) -> bool {
+        self.retry_at.is_some()
+    }
+
+    pub fn deadline(&self) -> Option<Mono> {
+        [self.retry_at, self.look_at].into_iter().flatten().min()
+    }
+}
+
+impl Storage {
+    /// Whether new data may be appended.
+    pub fn room(&self) -> Room {
+        match () {
+            () if self.space.read_only => Room::ReadOnly,
+            () if self.journal.room() == 0 => Room::Full,
+            () => Room::Free,
+        }
+    }
+
+    /// Looks at the free space and says if the room changed.
+    pub(super) fn assess(&mut self, now: Now, notes: &mut Vec<Note>) {
+        let free = now.disk_free.saturating_sub(self.space.unwritten_bytes);
+        let reserve = self.config.reserve_bytes;
+        let wanted = if self.space.read_only { reserve + reserve / 4 } else { reserve };
+        self.space.read_only = free < wanted || self.space.full;
+        self.space.look_at.take_if(|at| *at <= now.mono || !self.space.read_only);
+        if self.space.read_only {
+            self.space.look_at.get_or_insert(now.mono.after_ms(self.config.retry_ms));
+        }
+        let room = self.room();
+        if std::mem::replace(&mut self.space.told, room) != room {
+            notes.push(Note::Room(room));
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! Looking for leftovers of an earlier life, while serving: one listing at a time.
+//!
+//! Directories that end in `.<id>-delete` are removed. In a log's directory, segment files that
+//! nobody names (created after the checkpoint that recovery started from, or dropped shortly before
+//! the crash) are unlinked, and the last segment is cut to what the checkpoint vouches for. Other people's
+//! files are left alone. A log that is written before its turn cuts its own leftovers ([`crate::writer`]).
+
+use super::{Note, Storage};
+use crate::disk::{
+    DirEntry, DirName, DiskErrorKind, DiskOk, DiskOp, DiskResult, Done, LogFile, OpKind,
+};
+use crate::id::{LogDir, LogId, Offset};
+use crate::io_errors::Purpose;
+use crate::time::Now;
+use std::sync::Arc;
+
+/// Where the sweep is.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Sweep {
+    /// The log whose directory is being listed; the next one is the first behind it.
+    at: Option<LogId>,
+}
+
+pub(super) const ROOT: u8 = 10;
+pub(super) const LOG: u8 = 11;
+
+impl Storage {
+    pub(super) fn start_sweep(&mut self, out: &mut Vec<DiskOp>) {
+        let done = Done::Remove { log: LogId(0), step: ROOT };
+        out.push(DiskOp { kind: OpKind::List { dir: DirName::Root }, done });
+    }
+
+    pub(super) fn sweep_done(
+        &mut self,
+        now: Now,
+        id: LogId,
+        step: u8,
+        result: DiskResult,
+        out: &mut Vec<DiskOp>,
+        notes: &mut Vec<Note>,
+    ) {
+        let entries = match result {
+            Ok(DiskOk::Entries(entries)) => Some(entries),
+            Err(e) if e.kind == DiskErrorKind::NotFound => Some(Vec::new()),
+            Err(e) => {
+                self.failed(now, Purpose::Sweep, &e, notes);
+                None
+            }
+            Ok(_) => None,
+        };
+        match (step, entries) {
+            (ROOT, Some(entries)) => self.sweep_root(&entries, out),
+            (_, Some(entries)) => self.sweep_log(id, &entries, out),
+            (_, None) => {}
+        }
+        self.sweep_next(out);
+    }
+
+    fn sweep_root(&self, entries: &[DirEntry], out: &mut Vec<DiskOp>) {
+        let deleted = entries.iter().filter(|e| e.is_dir).filter_map(|e| deleted(&e.name));
+        for dir in deleted.filter(|dir| !self.removals.contains_key(&dir.log)) {
+            let kind = OpKind::RemoveDir { dir: DirName::Deleted(dir) };
+            out.push(DiskOp { kind, done: Done::Nothing });
+        }
+    }
+
+    fn sweep_log(&mut self, id: LogId, entries: &[DirEntry], out: &mut Vec<DiskOp>) {
+        let Some(log) = self.logs.get_mut(&id).filter(|l| l.writer.unswept) else { return };
+        log.writer.unswept = false;
+        let mut ops = Vec::new();
+        for file in entries.iter().filter_map(|e| log_file(&e.name)) {
+            let (LogFile::Segment(base) | LogFile::Index(base) | LogFile::TimeIndex(base)) = file
+            else {
+                continue;
+            };
+            let known = log.segments.binary_search_by_key(&base, |s| s.base).is_ok();
+            // A segment that nobody has begun to write would otherwise inherit what the file holds.
+            let begun = base < log.written || base == log.written && log.writer.busy();
+            if !known {
+                ops.push(OpKind::Unlink { file: log.file(file) });
+            } else if !begun {
+                ops.push(OpKind::Truncate { file: log.file(file), len: 0 });
+            }
+        }
+        if let Some(stale) = log.writer.stale.take() {
+            log.cut_files(&stale, &mut ops);
+        }
+        out.extend(ops.into_iter().map(|kind| DiskOp { kind, done: Done::Nothing }));
+    }
+
+    fn sweep_next(&mut self, out: &mut Vec<DiskOp>) {
+        let after = self.sweep.at.map_or(LogId(0), |LogId(id)| LogId(id + 1));
+        let Some((id, log)) = self.logs.range(after..).find(|(_, l)| l.writer.unswept) else {
+            return;
+        };
+        self.sweep.at = Some(*id);
+        let kind = OpKind::List { dir: DirName::Log(log.dir.clone()) };
+        out.push(DiskOp { kind, done: Done::Remove { log: *id, step: LOG } });
+    }
+}
+
+/// `<name>.<id>-delete`, taken apart.
+fn deleted(name: &str) -> Option<LogDir> {
+    let (name, id) = name.strip_suffix("-delete")?.rsplit_once('.')?;
+    let log = LogId(id.parse().ok()?);
+    Some(LogDir { name: Arc::from(name), log }).filter(|dir| !dir.name.is_empty())
+}
+
+/// A file name in a log's directory, taken apart; `None` if it is none of ours.
+fn log_file(name: &str) -> Option<LogFile> {
+    let (base, kind) = name.split_once('.')?;
+    let base = Offset(base.parse().ok().filter(|_| base.len() == 20)?);
+    match kind {
+        "log" => Some(LogFile::Segment(base)),
+        "index" => Some(LogFile::Index(base)),
+        "timeindex" => Some(LogFile::TimeIndex(base)),
+        _ => None,
+    }
+}
+

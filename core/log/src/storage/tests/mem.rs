@@ -1,0 +1,232 @@
+//! A disk in memory for unit tests: every file and directory twice, as the process sees it and as it
+//! would be after the power went. The simulated platter has the fine-grained fates; this one has two.
+
+use crate::disk::{
+    Data, DirEntry, DirName, DiskError, DiskErrorKind, DiskOk, DiskResult, FileName, LogFile, OpKind,
+    ReadAt,
+};
+use crate::segment::locate;
+use bytes::Bytes;
+use std::collections::BTreeMap;
+
+type Names = BTreeMap<String, usize>;
+
+#[derive(Clone, Debug)]
+enum Node {
+    File { live: Vec<u8>, durable: Vec<u8> },
+    Dir { live: Names, durable: Names },
+}
+
+#[derive(Clone, Debug)]
+pub struct Mem {
+    nodes: Vec<Node>,
+    /// Every write that would make a file longer is refused.
+    pub full: bool,
+    /// Reads of the files with this ending fail.
+    pub unreadable: Option<String>,
+}
+
+struct Bytes0(Vec<u8>);
+
+impl ReadAt for Bytes0 {
+    fn read_at(&self, at: u64, buf: &mut [u8]) -> Result<usize, DiskError> {
+        let from = (at as usize).min(self.0.len());
+        let len = buf.len().min(self.0.len() - from);
+        buf[..len].copy_from_slice(&self.0[from..from + len]);
+        Ok(len)
+    }
+}
+
+fn error(kind: DiskErrorKind, detail: &str) -> DiskError {
+    DiskError { kind, detail: detail.into() }
+}
+
+impl Default for Mem {
+    fn default() -> Mem {
+        let root = Node::Dir { live: Names::new(), durable: Names::new() };
+        Mem { nodes: vec![root], full: false, unreadable: None }
+    }
+}
+
+impl Mem {
+    fn names(&mut self, dir: usize) -> &mut Names {
+        match &mut self.nodes[dir] {
+            Node::Dir { live, .. } => live,
+            Node::File { .. } => panic!("not a directory"),
+        }
+    }
+
+    fn find(&self, path: &str) -> Option<usize> {
+        let mut at = 0;
+        for part in path.split('/').filter(|p| !p.is_empty()) {
+            match &self.nodes[at] {
+                Node::Dir { live, .. } => at = *live.get(part)?,
+                Node::File { .. } => return None,
+            }
+        }
+        Some(at)
+    }
+
+    fn parent(&self, path: &str) -> Result<(usize, String), DiskError> {
+        let (dir, name) = path.rsplit_once('/').unwrap_or(("", path));
+        let dir = self.find(dir).ok_or_else(|| error(DiskErrorKind::NotFound, path))?;
+        Ok((dir, name.to_string()))
+    }
+
+    /// The file's bytes as the process sees them.
+    pub fn file(&mut self, path: &str) -> Option<&mut Vec<u8>> {
+        let node = self.find(path)?;
+        match &mut self.nodes[node] {
+            Node::File { live, .. } => Some(live),
+            Node::Dir { .. } => None,
+        }
+    }
+
+    /// Paths of everything below `dir`.
+    pub fn list(&self, dir: &str) -> Vec<String> {
+        let Some(node) = self.find(dir) else { return Vec::new() };
+        match &self.nodes[node] {
+            Node::Dir { live, .. } => live.keys().cloned().collect(),
+            Node::File { .. } => Vec::new(),
+        }
+    }
+
+    fn open(&mut self, path: &str) -> Result<&mut Vec<u8>, DiskError> {
+        if self.find(path).is_none() {
+            let (dir, name) = self.parent(path)?;
+            let node = self.nodes.len();
+            self.nodes.push(Node::File { live: Vec::new(), durable: Vec::new() });
+            self.names(dir).insert(name, node);
+        }
+        Ok(self.file(path).expect("it was just made"))
+    }
+
+    fn sync(&mut self, path: &str) -> Result<(), DiskError> {
+        let node = self.find(path).ok_or_else(|| error(DiskErrorKind::NotFound, path))?;
+        if let Node::File { live, durable } = &mut self.nodes[node] {
+            durable.clone_from(live);
+        }
+        Ok(())
+    }
+
+    /// The power goes: what was not synced is lost, contents and names.
+    pub fn lose_power(&mut self) {
+        for node in &mut self.nodes {
+            match node {
+                Node::File { live, durable } => live.clone_from(durable),
+                Node::Dir { live, durable } => live.clone_from(durable),
+            }
+        }
+    }
+
+    /// Does one operation.
+    pub fn run(&mut self, op: &OpKind) -> DiskResult {
+        self.apply(op).inspect_err(|_| {})
+    }
+
+    fn apply(&mut self, op: &OpKind) -> DiskResult {
+        match op {
+            OpKind::Create { file, len } => {
+                let path = file.path();
+                *self.open(&path)? = vec![0; *len as usize];
+                self.sync(&path)?;
+            }
+            OpKind::Write { file, at, data, sync } => self.write(file, *at, data, *sync)?,
+            OpKind::Sync { file } => self.sync(&file.path())?,
+            OpKind::Truncate { file, len } => {
+                if let Some(bytes) = self.file(&file.path()) {
+                    bytes.truncate(*len as usize);
+                }
+            }
+            OpKind::Rename { from, to } => {
+                let (dir, name) = self.parent(&from.path())?;
+                let node = self.names(dir).remove(&name);
+                let node = node.ok_or_else(|| error(DiskErrorKind::NotFound, &name))?;
+                let (dir, name) = self.parent(&to.path())?;
+                self.names(dir).insert(name, node);
+            }
+            OpKind::RenameDir { from, to } => {
+                if let Some(node) = self.names(0).remove(&from.path()) {
+                    self.names(0).insert(to.path(), node);
+                }
+            }
+            OpKind::Unlink { file } => {
+                if let Ok((dir, name)) = self.parent(&file.path()) {
+                    self.names(dir).remove(&name);
+                }
+            }
+            OpKind::MakeDir { dir } => {
+                if self.find(&dir.path()).is_none() {
+                    let node = self.nodes.len();
+                    self.nodes.push(Node::Dir { live: Names::new(), durable: Names::new() });
+                    self.names(0).insert(dir.path(), node);
+                }
+            }
+            OpKind::RemoveDir { dir } => _ = self.names(0).remove(&dir.path()),
+            OpKind::SyncDir { dir } => {
+                let path = dir.path();
+                let node = self.find(&path).ok_or_else(|| error(DiskErrorKind::NotFound, &path))?;
+                if let Node::Dir { live, durable } = &mut self.nodes[node] {
+                    durable.clone_from(live);
+                }
+            }
+            OpKind::List { dir } => return self.entries(dir),
+            OpKind::Read { file, at, len } => {
+                let path = file.path();
+                if self.unreadable.as_ref().is_some_and(|u| path.ends_with(u)) {
+                    return Err(error(DiskErrorKind::Io, &path));
+                }
+                let bytes = self.file(&path).ok_or_else(|| error(DiskErrorKind::NotFound, &path))?;
+                let from = (*at as usize).min(bytes.len());
+                let to = (at.saturating_add(*len) as usize).min(bytes.len());
+                return Ok(DiskOk::Bytes(Bytes::copy_from_slice(&bytes[from..to])));
+            }
+            OpKind::Find { dir, segment, len, query } => {
+                let mut read = |file| {
+                    let path = FileName::Log(dir.clone(), file).path();
+                    Bytes0(self.file(&path).cloned().unwrap_or_default())
+                };
+                let log = read(LogFile::Segment(*segment));
+                let index = read(LogFile::Index(*segment));
+                let time = read(LogFile::TimeIndex(*segment));
+                return locate(query, &log, &index, &time, *len).map(DiskOk::Found);
+            }
+        }
+        Ok(DiskOk::Unit)
+    }
+
+    fn entries(&self, dir: &DirName) -> DiskResult {
+        let path = dir.path();
+        let node = self.find(&path).ok_or_else(|| error(DiskErrorKind::NotFound, &path))?;
+        let Node::Dir { live, .. } = &self.nodes[node] else { panic!("not a directory") };
+        let entry = |(name, node): (&String, &usize)| match &self.nodes[*node] {
+            Node::File { live, .. } => {
+                DirEntry { name: name.clone(), is_dir: false, len: live.len() as u64 }
+            }
+            Node::Dir { .. } => DirEntry { name: name.clone(), is_dir: true, len: 0 },
+        };
+        Ok(DiskOk::Entries(live.iter().map(entry).collect()))
+    }
+
+    fn write(&mut self, file: &FileName, at: u64, data: &Data, sync: bool) -> Result<(), DiskError> {
+        let path = file.path();
+        let end = at as usize + data.len() as usize;
+        if self.full && self.file(&path).is_none_or(|bytes| bytes.len() < end) {
+            return Err(error(DiskErrorKind::Full, &path));
+        }
+        let bytes = self.open(&path)?;
+        if bytes.len() < end {
+            bytes.resize(end, 0);
+        }
+        let mut at = at as usize;
+        let mut put = |from: &[u8]| {
+            bytes[at..at + from.len()].copy_from_slice(from);
+            at += from.len();
+        };
+        match data {
+            Data::Blocks(blocks) => blocks.iter().for_each(|b| put(&b.0)),
+            Data::Slices(slices) => slices.iter().for_each(|s| put(s)),
+        }
+        if sync { self.sync(&path) } else { Ok(()) }
+    }
+}

@@ -1,0 +1,170 @@
+//! Which log is written when, and how many at a time.
+//!
+//! A log waits until enough durable bytes have come together or the first of them has waited for
+//! `write_linger_ms`; a checkpoint, or a cache that cannot shrink otherwise, makes it go at once. A few
+//! pieces of different logs are under way at the same time, so that nothing else in the store lane waits
+//! long behind them.
+
+use super::{Storage, remove};
+use crate::disk::{DiskOp, DiskResult, Done, FileName, LogFile, OpKind, SegmentStep};
+use crate::id::{Generation, LogId, Offset};
+use crate::io_errors::{Purpose, Verdict};
+use crate::storage::Note;
+use crate::time::{Mono, Now};
+use crate::writer::{Home, Progress};
+use std::collections::VecDeque;
+
+/// The queues of logs that want to be written.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Writes {
+    /// To be written now.
+    ready: VecDeque<LogId>,
+    /// To be written at that time, if not sooner.
+    dirty: VecDeque<(Mono, LogId)>,
+    /// Pieces under way.
+    pieces: u32,
+    pieces_max: u32,
+}
+
+impl Writes {
+    pub fn deadline(&self) -> Option<Mono> {
+        let free = self.pieces < self.pieces_max;
+        self.dirty.front().map(|(due, _)| *due).filter(|_| free)
+    }
+
+    pub fn piece_gone(&mut self) {
+        self.pieces -= 1;
+    }
+}
+
+impl Storage {
+    /// Puts the log into the queue where it belongs, if it wants to be written at all.
+    pub(super) fn queue_write(&mut self, now: Now, id: LogId) {
+        let Some(log) = self.logs.get_mut(&id) else { return };
+        if !log.wants_piece() || log.writer.ready {
+            return;
+        }
+        let enough = log.waiting_bytes() >= self.config.write_bytes_min;
+        if enough || log.writer.target.is_some_and(|t| log.file_synced < t) {
+            log.writer.ready = true;
+            self.writes.ready.push_back(id);
+        } else if !log.writer.dirty {
+            log.writer.dirty = true;
+            let due = now.mono.after_ms(self.config.write_linger_ms);
+            self.writes.dirty.push_back((due, id));
+        }
+    }
+
+    /// Starts what may start: pieces of logs, steps of a checkpoint, things that a full disk refused.
+    pub(super) fn pump(&mut self, now: Now, out: &mut Vec<DiskOp>) {
+        self.writes.pieces_max = self.config.pieces_max;
+        if self.space.must_wait(now) {
+            return;
+        }
+        self.retry_removals(out);
+        while self.writes.pieces < self.config.pieces_max {
+            let Some(id) = self.next_to_write(now) else { break };
+            let Some(log) = self.logs.get_mut(&id) else { continue };
+            let missing = log.writer.home == Home::Missing;
+            if missing && remove::holds_name(&self.removals, &log.dir.name) {
+                continue; // queued again once the name is free
+            }
+            let generation = Generation { boot: self.boot, cut: log.cut };
+            if log.start_piece(generation, self.config.piece_bytes_max, out) {
+                self.writes.pieces += 1;
+            }
+        }
+        self.step_checkpoint(out);
+    }
+
+    fn next_to_write(&mut self, now: Now) -> Option<LogId> {
+        if let Some(id) = self.writes.ready.pop_front() {
+            if let Some(log) = self.logs.get_mut(&id) {
+                log.writer.ready = false;
+            }
+            return Some(id);
+        }
+        let (_, id) = self.writes.dirty.pop_front_if(|(due, _)| *due <= now.mono)?;
+        if let Some(log) = self.logs.get_mut(&id) {
+            log.writer.dirty = false;
+        }
+        Some(id)
+    }
+
+    /// One operation of a piece came back.
+    pub(super) fn segment_done(
+        &mut self,
+        now: Now,
+        id: LogId,
+        generation: Generation,
+        step: SegmentStep,
+        result: DiskResult,
+        out: &mut Vec<DiskOp>,
+        notes: &mut Vec<Note>,
+    ) {
+        let mut full = None;
+        if let Err(e) = result {
+            if self.failed(now, Purpose::Store, &e, notes) == Verdict::Fatal {
+                return;
+            }
+            full = Some(e.kind);
+        }
+        let boot = self.boot;
+        let Some(log) = self.logs.get_mut(&id).filter(|l| l.generation(boot) == generation) else {
+            return; // another life: the log was deleted or truncated
+        };
+        match log.piece_done(step, full) {
+            Progress::Waiting => return,
+            Progress::Full => {}
+            Progress::Done { bytes } => {
+                self.space.unwritten_bytes -= bytes;
+                self.space.taken();
+            }
+        }
+        log.invariants();
+        self.writes.piece_gone();
+        self.drop_segments(id, out);
+        self.checkpoint_progress(id);
+        self.queue_write(now, id);
+        self.trim_cache();
+    }
+
+    /// Drops cached batches, the oldest first, until they fit into the budget. One that is not written
+    /// stays, and all behind it; its log is written at once then.
+    pub(super) fn trim_cache(&mut self) {
+        while self.cached_bytes > self.config.cache_bytes_max {
+            let Some(&(id, next)) = self.cached.front() else { break };
+            if let Some(log) = self.logs.get_mut(&id) {
+                self.cached_bytes -= log.forget(next);
+                if log.written < next.min(log.end) {
+                    if log.wants_piece() && !std::mem::replace(&mut log.writer.ready, true) {
+                        self.writes.ready.push_back(id);
+                    }
+                    break;
+                }
+            }
+            self.cached.pop_front();
+        }
+    }
+
+    /// A log's new first offset is durable.
+    pub(super) fn log_start_durable(&mut self, id: LogId, start: Offset) {
+        if let Some(log) = self.logs.get_mut(&id) {
+            log.durable_start = log.durable_start.max(start);
+        }
+    }
+
+    /// Removes the files of segments that lie below the log's start, which is durable.
+    pub(super) fn drop_segments(&mut self, id: LogId, out: &mut Vec<DiskOp>) {
+        let Some(log) = self.logs.get_mut(&id) else { return };
+        for segment in log.drop_below_start() {
+            let base = segment.base;
+            for file in [LogFile::Segment(base), LogFile::Index(base), LogFile::TimeIndex(base)] {
+                let file = FileName::Log(log.dir.clone(), file);
+                out.push(DiskOp { kind: OpKind::Unlink { file }, done: Done::Nothing });
+            }
+        }
+        log.invariants();
+        self.checkpoint_progress(id);
+    }
+}

@@ -1,0 +1,284 @@
+//! What goes from a log's cache to its segment files, piece by piece.
+//!
+//! A log has at most one *piece* under way: a handful of operations that run in order and are counted
+//! off as they come back. If one of them found the disk full the whole piece is done again later, with
+//! the same bytes at the same places. A piece never leaves a segment, so the sync at its end covers it.
+//!
+//! What the order of operations guarantees: the directory and its name are durable before the first
+//! piece; a new file's name is durable before `file_synced` passes its base, and so before a checkpoint
+//! names it; a segment is synced when it closes. Leftovers of an earlier life are cut off before the
+//! first piece: recovery believes a segment only up to the checkpoint.
+
+use crate::disk::{Data, DiskErrorKind, DiskOp, Done, DirName, FileName, LogFile, OpKind, SegmentStep};
+use crate::id::{Generation, Offset};
+use crate::log::Log;
+use crate::segment::{INDEX_ENTRY_BYTES, Segment, TIME_ENTRY_BYTES};
+use bytes::Bytes;
+use smallvec::SmallVec;
+
+/// State of the directory a log lives in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Home {
+    /// Not there yet, as far as we know.
+    #[default]
+    Missing,
+    /// Directory, `partition.metadata` and both names are durable.
+    Made,
+}
+
+/// File lengths that a checkpoint vouches for; what lies beyond them is from an earlier life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Stale {
+    pub segment: Offset,
+    pub bytes: u64,
+    pub index_bytes: u64,
+    pub time_bytes: u64,
+}
+
+/// Operations under way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Piece {
+    step: SegmentStep,
+    /// Operations not answered yet.
+    left: u32,
+    /// Bytes of batches in it.
+    bytes: u64,
+    failed: Option<DiskErrorKind>,
+}
+
+/// How far the files are, beside the cursors of the log itself.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Writer {
+    pub home: Home,
+    pub piece: Option<Piece>,
+    /// Bytes written to the current segment since its last sync.
+    unsynced_bytes: u64,
+    /// Where this life found the last segment of the checkpoint.
+    pub stale: Option<Stale>,
+    /// Whether files of an earlier life may lie about in the directory.
+    pub unswept: bool,
+    /// A checkpoint waits until `file_synced` is here.
+    pub target: Option<Offset>,
+    /// Whether it stands in the storage's queue of logs that should be written now.
+    pub ready: bool,
+    /// Whether it stands in the queue of those that may wait a little.
+    pub dirty: bool,
+}
+
+/// How a completed piece ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Progress {
+    /// Some of its operations are still out, or it was not ours.
+    Waiting,
+    /// It is done; so many bytes of batches came to the segment.
+    Done { bytes: u64 },
+    /// The disk was full: try again later.
+    Full,
+}
+
+impl Writer {
+    pub fn busy(&self) -> bool {
+        self.piece.is_some()
+    }
+}
+
+impl Log {
+    /// Whether there is anything that a piece could do now.
+    pub fn wants_piece(&self) -> bool {
+        let unsynced = self.writer.target.is_some_and(|t| self.file_synced < t);
+        !self.writer.busy() && (self.written < self.synced || unsynced && self.written > self.file_synced)
+    }
+
+    /// Starts the next piece, if there is anything to do.
+    pub fn start_piece(&mut self, generation: Generation, bytes_max: u64, out: &mut Vec<DiskOp>) -> bool {
+        if !self.wants_piece() {
+            return false;
+        }
+        let mut ops = Vec::with_capacity(8);
+        let (step, bytes) = match self.writer.home {
+            Home::Missing => (self.make_home(&mut ops), 0),
+            Home::Made if self.written == self.synced || self.leaves_a_file() => {
+                (self.sync_piece(&mut ops), 0)
+            }
+            Home::Made => self.write_piece(bytes_max, &mut ops),
+        };
+        self.writer.piece = Some(Piece { step, left: ops.len() as u32, bytes, failed: None });
+        let done = Done::Segment { log: self.dir.log, generation, step };
+        out.extend(ops.into_iter().map(|kind| DiskOp { kind, done }));
+        true
+    }
+
+    /// Whether the next batch goes to a new file while the one before is not synced: it seemed to go
+    /// on when it was last written.
+    fn leaves_a_file(&self) -> bool {
+        self.file_synced < self.written && self.segments.iter().rev().any(|s| s.base == self.written)
+    }
+
+    fn make_home(&self, ops: &mut Vec<OpKind>) -> SegmentStep {
+        let dir = DirName::Log(self.dir.clone());
+        let text = crate::home::encode(&self.dir, &self.topic_id);
+        ops.extend([
+            OpKind::MakeDir { dir: dir.clone() },
+            OpKind::Write {
+                file: self.file(LogFile::Metadata),
+                at: 0,
+                data: Data::Slices(SmallVec::from_iter([Bytes::from(text)])),
+                sync: true,
+            },
+            OpKind::SyncDir { dir },
+            OpKind::SyncDir { dir: DirName::Root },
+        ]);
+        SegmentStep::Made
+    }
+
+    /// Batches of one segment from `written` on.
+    fn write_piece(&self, bytes_max: u64, ops: &mut Vec<OpKind>) -> (SegmentStep, u64) {
+        let first = self.cache.from(self.written).next().expect("the cache holds what is not written");
+        let (segment, at, mut bytes, mut next) = (first.segment, first.at, 0, self.written);
+        let mut slices = SmallVec::new();
+        let mut whole = true;
+        for entry in self.cache.from(self.written) {
+            let len = entry.bytes.len() as u64;
+            if entry.next > self.synced || entry.segment != segment {
+                break;
+            }
+            if bytes > 0 && bytes + len > bytes_max {
+                whole = false;
+                break;
+            }
+            if len > 0 {
+                slices.push(entry.bytes.clone());
+            }
+            (bytes, next) = (bytes + len, entry.next);
+        }
+        self.cut_leftovers(segment, at, ops);
+        ops.push(OpKind::Write {
+            file: self.file(LogFile::Segment(segment)),
+            at,
+            data: Data::Slices(slices),
+            sync: false,
+        });
+        self.write_indexes(segment, next, at == 0, ops);
+        if at == 0 {
+            ops.push(OpKind::SyncDir { dir: DirName::Log(self.dir.clone()) });
+        }
+        let info = self.segments[self.segment_of(segment).expect("its batches are cached")];
+        let closes = next == info.next && self.segments.last().is_some_and(|s| s.base > segment);
+        let wanted = self.writer.target.is_some_and(|t| self.file_synced < t && t <= next);
+        if closes || wanted || !whole || self.writer.unsynced_bytes + bytes >= bytes_max {
+            self.sync_files(&info, closes, ops);
+            return (SegmentStep::Synced { next }, bytes);
+        }
+        (SegmentStep::Written { next }, bytes)
+    }
+
+    /// Syncs the segment that `written` is in; those before it were synced when they closed.
+    fn sync_piece(&self, ops: &mut Vec<OpKind>) -> SegmentStep {
+        let last = Offset(self.written.0 - 1);
+        let segment = self.segments[self.segment_of(last).expect("something was written")];
+        self.sync_files(&segment, segment.next == self.written, ops);
+        SegmentStep::Synced { next: self.written }
+    }
+
+    fn sync_files(&self, segment: &Segment, indexes: bool, ops: &mut Vec<OpKind>) {
+        let base = segment.base;
+        ops.push(OpKind::Sync { file: self.file(LogFile::Segment(base)) });
+        if indexes {
+            ops.push(OpKind::Sync { file: self.file(LogFile::Index(base)) });
+            ops.push(OpKind::Sync { file: self.file(LogFile::TimeIndex(base)) });
+        }
+    }
+
+    fn cut_leftovers(&self, segment: Offset, at: u64, ops: &mut Vec<OpKind>) {
+        if let Some(stale) = self.writer.stale {
+            self.cut_files(&stale, ops);
+        }
+        if at == 0 && self.writer.unswept {
+            self.cut_files(&Stale { segment, bytes: 0, index_bytes: 0, time_bytes: 0 }, ops);
+        }
+    }
+
+    /// Cuts the three files of a segment to what is vouched for.
+    pub fn cut_files(&self, stale: &Stale, ops: &mut Vec<OpKind>) {
+        let base = stale.segment;
+        let lens = [
+            (LogFile::Segment(base), stale.bytes),
+            (LogFile::Index(base), stale.index_bytes),
+            (LogFile::TimeIndex(base), stale.time_bytes),
+        ];
+        ops.extend(lens.map(|(file, len)| OpKind::Truncate { file: self.file(file), len }));
+    }
+
+    /// Entries of batches below `next`. A new segment gets its index files even without entries, for
+    /// Kafka's tools expect them.
+    fn write_indexes(&self, segment: Offset, next: Offset, new: bool, ops: &mut Vec<OpKind>) {
+        let (mut index, mut time) = (Vec::new(), Vec::new());
+        let (mut slot, mut time_slot) = (0, 0);
+        for mark in self.marks.iter().take_while(|m| m.segment == segment && m.last() < next) {
+            if index.is_empty() {
+                slot = mark.slot;
+            }
+            index.extend(mark.entry.encode());
+            if let Some((n, entry)) = mark.time {
+                if time.is_empty() {
+                    time_slot = n;
+                }
+                time.extend(entry.encode());
+            }
+        }
+        let mut write = |file, slot: u32, entry_bytes: u32, bytes: Vec<u8>| {
+            if new || !bytes.is_empty() {
+                ops.push(OpKind::Write {
+                    file: self.file(file),
+                    at: u64::from(slot) * u64::from(entry_bytes),
+                    data: Data::Slices(SmallVec::from_iter([Bytes::from(bytes)])),
+                    sync: false,
+                });
+            }
+        };
+        write(LogFile::Index(segment), slot, INDEX_ENTRY_BYTES, index);
+        write(LogFile::TimeIndex(segment), time_slot, TIME_ENTRY_BYTES, time);
+    }
+
+    pub fn file(&self, file: LogFile) -> FileName {
+        FileName::Log(self.dir.clone(), file)
+    }
+
+    /// One operation of the piece came back; `failed` if the disk was full.
+    pub fn piece_done(&mut self, step: SegmentStep, failed: Option<DiskErrorKind>) -> Progress {
+        let Some(piece) = self.writer.piece.as_mut().filter(|p| p.step == step) else {
+            return Progress::Waiting;
+        };
+        piece.left -= 1;
+        piece.failed = piece.failed.or(failed);
+        if piece.left > 0 {
+            return Progress::Waiting;
+        }
+        let piece = self.writer.piece.take().expect("it was just looked at");
+        if piece.failed.is_some() {
+            return Progress::Full;
+        }
+        match step {
+            SegmentStep::Made => self.writer.home = Home::Made,
+            SegmentStep::Written { next } => self.advance(next, piece.bytes),
+            SegmentStep::Synced { next } => {
+                self.advance(next, piece.bytes);
+                self.file_synced = self.file_synced.max(next);
+                self.writer.unsynced_bytes = 0;
+            }
+        }
+        Progress::Done { bytes: piece.bytes }
+    }
+
+    fn advance(&mut self, next: Offset, bytes: u64) {
+        if next > self.written {
+            self.writer.stale = None;
+        }
+        self.written = next;
+        self.written_bytes += bytes;
+        self.writer.unsynced_bytes += bytes;
+        while self.marks.front().is_some_and(|m| m.last() < next) {
+            self.marks.pop_front();
+        }
+    }
+}
