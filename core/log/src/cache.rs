@@ -17,7 +17,6 @@ pub(crate) struct Cached {
     pub segment: Offset,
     /// Where in that segment it starts.
     pub at: u64,
-    pub max_timestamp: i64,
     pub bytes: Bytes,
 }
 

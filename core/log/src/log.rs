@@ -127,7 +127,6 @@ impl Log {
             next: head.next,
             segment: base,
             at,
-            max_timestamp: head.max_timestamp,
             bytes: batch.into_bytes(),
         });
         self.end = head.next;
@@ -143,10 +142,10 @@ impl Log {
             self.segments.push(Segment::new(self.end, now.wall));
         }
         let segment = self.segments.last_mut().expect("one was pushed if there was none");
-        let (at, max_timestamp) = (segment.bytes, segment.max_timestamp);
+        let at = segment.bytes;
         segment.skip(next);
         let segment = segment.base;
-        self.cache.push(Cached { base, next, segment, at, max_timestamp, bytes: Bytes::new() });
+        self.cache.push(Cached { base, next, segment, at, bytes: Bytes::new() });
         self.faulty.add(base, next);
         self.end = next;
         self.join(seq)

@@ -79,7 +79,6 @@ struct Head {
     base: u64,
     next: u64,
     max_timestamp: i64,
-    epoch: i32,
 }
 
 impl Head {
@@ -125,7 +124,6 @@ impl Walker<'_> {
             base: base as u64,
             next: next as u64,
             max_timestamp: header.max_timestamp(),
-            epoch: header.partition_leader_epoch(),
         }))
     }
 
