@@ -155,7 +155,9 @@ impl Checkpoint {
         }
         match r.at == body {
             true => Ok(checkpoint),
-            false => Err(CheckpointError::Nonsense { at: r.at, what: "bytes behind the last section" }),
+            false => {
+                Err(CheckpointError::Nonsense { at: r.at, what: "bytes behind the last section" })
+            }
         }
     }
 }

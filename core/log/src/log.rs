@@ -74,9 +74,16 @@ pub(crate) struct Pending {
 /// What a range of a log is answered from.
 #[derive(Clone, Debug)]
 pub(crate) enum LogRead {
-    Hot { batches: SmallVec<[Bytes; 4]>, next: Offset },
+    Hot {
+        batches: SmallVec<[Bytes; 4]>,
+        next: Offset,
+    },
     /// Ask this of so many bytes of a segment file.
-    Cold { segment: Offset, len: u64, query: Query },
+    Cold {
+        segment: Offset,
+        len: u64,
+        query: Query,
+    },
     Faulty,
     Empty,
 }
@@ -115,7 +122,13 @@ impl Log {
 
     /// Takes a stamped batch at its end. Returns whether this is its first in group `seq`.
     pub fn append(&mut self, now: Now, seq: GroupSeq, head: Head, batch: Batch) -> bool {
-        assert!(head.base == self.end, "{}: appended {} at end {}", self.dir.log, head.base, self.end);
+        assert!(
+            head.base == self.end,
+            "{}: appended {} at end {}",
+            self.dir.log,
+            head.base,
+            self.end
+        );
         if self.segments.last().is_none_or(|s| s.is_full_for(&head, &self.config, now.wall)) {
             self.segments.push(Segment::new(self.end, now.wall));
         }
@@ -219,7 +232,8 @@ impl Log {
             }
             return LogRead::Hot { batches, next };
         }
-        let segment = &self.segments[self.segment_of(from).expect("segments reach from start to end")];
+        let segment =
+            &self.segments[self.segment_of(from).expect("segments reach from start to end")];
         let until = until.min(self.written);
         LogRead::Cold {
             segment: segment.base,
@@ -254,7 +268,10 @@ impl Log {
     pub fn invariants(&self) {
         let first = self.segments.first().map_or(self.end, |s| s.base);
         let log = self.dir.log;
-        assert!(self.segments.is_empty() || first <= self.checkpointed.max(self.start), "{log}: base");
+        assert!(
+            self.segments.is_empty() || first <= self.checkpointed.max(self.start),
+            "{log}: base"
+        );
         assert!(self.checkpointed <= self.file_synced, "{log}: checkpointed beyond file_synced");
         assert!(self.file_synced <= self.written, "{log}: file_synced beyond written");
         assert!(self.written <= self.synced, "{log}: written beyond synced");

@@ -9,7 +9,9 @@
 //! names it; a segment is synced when it closes. Leftovers of an earlier life are cut off before the
 //! first piece: recovery believes a segment only up to the checkpoint.
 
-use crate::disk::{Data, DiskErrorKind, DiskOp, Done, DirName, FileName, LogFile, OpKind, SegmentStep};
+use crate::disk::{
+    Data, DirName, DiskErrorKind, DiskOp, Done, FileName, LogFile, OpKind, SegmentStep,
+};
 use crate::id::{Generation, Offset};
 use crate::log::Log;
 use crate::segment::{INDEX_ENTRY_BYTES, Segment, TIME_ENTRY_BYTES};
@@ -86,11 +88,17 @@ impl Log {
     /// Whether there is anything that a piece could do now.
     pub fn wants_piece(&self) -> bool {
         let unsynced = self.writer.target.is_some_and(|t| self.file_synced < t);
-        !self.writer.busy() && (self.written < self.synced || unsynced && self.written > self.file_synced)
+        !self.writer.busy()
+            && (self.written < self.synced || unsynced && self.written > self.file_synced)
     }
 
     /// Starts the next piece, if there is anything to do.
-    pub fn start_piece(&mut self, generation: Generation, bytes_max: u64, out: &mut Vec<DiskOp>) -> bool {
+    pub fn start_piece(
+        &mut self,
+        generation: Generation,
+        bytes_max: u64,
+        out: &mut Vec<DiskOp>,
+    ) -> bool {
         if !self.wants_piece() {
             return false;
         }
@@ -111,7 +119,8 @@ impl Log {
     /// Whether the next batch goes to a new file while the one before is not synced: it seemed to go
     /// on when it was last written.
     fn leaves_a_file(&self) -> bool {
-        self.file_synced < self.written && self.segments.iter().rev().any(|s| s.base == self.written)
+        self.file_synced < self.written
+            && self.segments.iter().rev().any(|s| s.base == self.written)
     }
 
     fn make_home(&self, ops: &mut Vec<OpKind>) -> SegmentStep {
@@ -133,7 +142,8 @@ impl Log {
 
     /// Batches of one segment from `written` on.
     fn write_piece(&self, bytes_max: u64, ops: &mut Vec<OpKind>) -> (SegmentStep, u64) {
-        let first = self.cache.from(self.written).next().expect("the cache holds what is not written");
+        let first =
+            self.cache.from(self.written).next().expect("the cache holds what is not written");
         let (segment, at, mut bytes, mut next) = (first.segment, first.at, 0, self.written);
         let mut slices = SmallVec::new();
         let mut whole = true;

@@ -68,7 +68,10 @@ pub fn check_range(bytes: &[u8]) -> Result<(), DiskError> {
 }
 
 fn corrupt(at: u64, what: impl std::fmt::Display) -> DiskError {
-    DiskError { kind: DiskErrorKind::Corrupt, detail: format!("segment damaged at byte {at}: {what}") }
+    DiskError {
+        kind: DiskErrorKind::Corrupt,
+        detail: format!("segment damaged at byte {at}: {what}"),
+    }
 }
 
 /// A batch's place and what its header says.
@@ -103,7 +106,10 @@ impl Walker<'_> {
             return Ok(None);
         }
         if at + HEADER_SIZE as u64 > self.len {
-            return Err(corrupt(at, format!("a header goes beyond the {} bytes written", self.len)));
+            return Err(corrupt(
+                at,
+                format!("a header goes beyond the {} bytes written", self.len),
+            ));
         }
         let held = self.block_at..self.block_at + self.block.len() as u64;
         if !(held.contains(&at) && at + HEADER_SIZE as u64 <= held.end) {
@@ -116,8 +122,7 @@ impl Walker<'_> {
         if base < 0 || next <= base || at + size > self.len {
             return Err(corrupt(at, format!("a batch of {size} bytes from {base} to {next}")));
         }
-        self.block_bytes =
-            if size > LARGE_BATCH_BYTES { LARGE_BLOCK_BYTES } else { BLOCK_BYTES };
+        self.block_bytes = if size > LARGE_BATCH_BYTES { LARGE_BLOCK_BYTES } else { BLOCK_BYTES };
         Ok(Some(Head {
             at,
             size,

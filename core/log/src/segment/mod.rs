@@ -178,8 +178,7 @@ impl Segment {
     /// batch is all that can be younger.
     fn mark(&mut self, batch: &Head) -> Mark {
         let delta = |offset: Offset| (offset.0 - self.base.0) as u32;
-        let entry =
-            IndexEntry { offset_delta: delta(batch.last()), position: self.bytes as u32 };
+        let entry = IndexEntry { offset_delta: delta(batch.last()), position: self.bytes as u32 };
         let time = (self.max_timestamp > self.time_indexed).then(|| {
             let entry = TimeEntry {
                 timestamp: self.max_timestamp,

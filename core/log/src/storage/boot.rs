@@ -28,10 +28,22 @@ use std::collections::BTreeMap;
 pub(super) enum Stage {
     /// Before [`Storage::boot`].
     New,
-    Listing { checkpoints: Option<Vec<DirEntry>>, journal: Option<Vec<DirEntry>> },
-    Making { left: u32 },
-    Reading { left: u32, checkpoints: BTreeMap<u32, Bytes>, journal: Vec<(u32, Bytes)> },
-    Sealing { seq: GroupSeq, recovered: Box<Recovered> },
+    Listing {
+        checkpoints: Option<Vec<DirEntry>>,
+        journal: Option<Vec<DirEntry>>,
+    },
+    Making {
+        left: u32,
+    },
+    Reading {
+        left: u32,
+        checkpoints: BTreeMap<u32, Bytes>,
+        journal: Vec<(u32, Bytes)>,
+    },
+    Sealing {
+        seq: GroupSeq,
+        recovered: Box<Recovered>,
+    },
     Serving,
     /// A fatal error was told; nothing more is done.
     Failed,
@@ -82,7 +94,8 @@ impl Storage {
             Err(e) => match self.failed(now, purpose, &e, notes) {
                 Verdict::Absent => None,
                 Verdict::Unreadable if step >= JOURNAL || step <= LIST_JOURNAL => {
-                    return self.boot_failed(format!("{e}: recovery cannot go on without it"), notes);
+                    return self
+                        .boot_failed(format!("{e}: recovery cannot go on without it"), notes);
                 }
                 Verdict::Unreadable => {
                     notes.push(Note::Warning(e.to_string()));

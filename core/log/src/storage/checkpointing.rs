@@ -39,8 +39,16 @@ pub(super) struct Checkpointing {
 enum State {
     #[default]
     Idle,
-    Waiting { taken: Taken, through: GroupSeq, logs: BTreeSet<LogId> },
-    Writing { taken: Taken, step: u8, busy: bool },
+    Waiting {
+        taken: Taken,
+        through: GroupSeq,
+        logs: BTreeSet<LogId>,
+    },
+    Writing {
+        taken: Taken,
+        step: u8,
+        busy: bool,
+    },
 }
 
 /// What a checkpoint says.
@@ -155,7 +163,9 @@ impl Storage {
             Ok(_) => None,
             Err(e) => Some(self.failed(now, Purpose::Store, &e, notes)),
         };
-        let State::Writing { taken, step: at, busy } = &mut self.checkpointing.state else { return };
+        let State::Writing { taken, step: at, busy } = &mut self.checkpointing.state else {
+            return;
+        };
         assert!(number == self.checkpointing.number && step == *at, "a step at a time");
         match failed {
             Some(Verdict::Fatal) => return,

@@ -12,7 +12,9 @@
 //! A checkpoint remembers removals up to the rename; behind it the name itself does ([`super::sweep`]).
 
 use super::{Note, Storage, sweep};
-use crate::disk::{DirName, DiskErrorKind, DiskOk, DiskOp, DiskResult, Done, FileName, LogFile, OpKind};
+use crate::disk::{
+    DirName, DiskErrorKind, DiskOk, DiskOp, DiskResult, Done, FileName, LogFile, OpKind,
+};
 use crate::home;
 use crate::id::{LogDir, LogId};
 use crate::io_errors::{Purpose, Verdict};
@@ -32,10 +34,17 @@ pub(super) struct Removal {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum RemovalStage {
     Journal,
-    Looking { asked: bool },
+    Looking {
+        asked: bool,
+    },
     /// Operations not answered yet; whether one of them found the disk full.
-    Renaming { left: u8, full: bool },
-    Removing { asked: bool },
+    Renaming {
+        left: u8,
+        full: bool,
+    },
+    Removing {
+        asked: bool,
+    },
 }
 
 pub(super) const LOOKED: u8 = 0;

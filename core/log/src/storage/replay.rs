@@ -4,8 +4,8 @@
 //! on and says where. What was replayed is durable, and nothing of it is believed to be in segments:
 //! these are cut at the checkpoint and refilled.
 
-use super::notes::{RecoveredLog, Replay, Replayed};
 use super::Recovered;
+use super::notes::{RecoveredLog, Replay, Replayed};
 use super::remove::Removal;
 use crate::checkpoint::{Checkpoint, SavedLog};
 use crate::id::{GroupSeq, LogId, Offset};
@@ -53,9 +53,10 @@ pub(super) fn rebuild(
     for group in image.groups {
         // The checkpoint saw the first frames of its group. If that group is damaged they cannot be
         // counted, but each can be told by what it says.
-        let damaged = image.findings.iter().any(
-            |f| matches!(f, Finding::Faulty { seq, .. } if *seq == group.seq),
-        );
+        let damaged = image
+            .findings
+            .iter()
+            .any(|f| matches!(f, Finding::Faulty { seq, .. } if *seq == group.seq));
         let first = group.seq == checkpoint.from;
         let seen = if first && !damaged { checkpoint.skip as usize } else { 0 };
         rebuilt.again = first && damaged && checkpoint.skip > 0;
@@ -127,7 +128,8 @@ impl Rebuilt {
             Frame::Append { log: id, epoch, base, last, bytes, .. } => {
                 let batch = Batch::parse(bytes).map_err(|e| format!("a batch of {id}: {e}"))?;
                 let head = Head::of(&batch).filter(|h| h.base == base && h.last() == last);
-                let head = head.ok_or(format!("a batch of {id} has other offsets than its frame"))?;
+                let head =
+                    head.ok_or(format!("a batch of {id} has other offsets than its frame"))?;
                 let (again, holes) = (self.again, self.holes);
                 let end = self.log(id)?.end;
                 if again && last < end {
@@ -177,7 +179,8 @@ impl Rebuilt {
                 (id, Replayed::Create)
             }
             Frame::LogDelete { log: id } => {
-                let log = self.logs.remove(&id).ok_or(format!("{id} was deleted and is not there"))?;
+                let log =
+                    self.logs.remove(&id).ok_or(format!("{id} was deleted and is not there"))?;
                 self.removals.insert(id, Removal::found(log.dir));
                 (id, Replayed::Delete)
             }
@@ -206,7 +209,14 @@ impl Rebuilt {
     }
 
     /// An append whose bytes are lost: the log holds the offsets, and says so for good.
-    fn lost(&mut self, now: Now, seq: GroupSeq, id: LogId, from: Offset, to: Offset) -> Result<(), String> {
+    fn lost(
+        &mut self,
+        now: Now,
+        seq: GroupSeq,
+        id: LogId,
+        from: Offset,
+        to: Offset,
+    ) -> Result<(), String> {
         self.log(id)?.append_lost(now, seq, from, to);
         self.marks.push((id, Span { from, to }));
         self.recovered.replay.push(Replay { log: id, what: Replayed::Lost { from, to } });

@@ -117,4 +117,3 @@ fn log_file(name: &str) -> Option<LogFile> {
         _ => None,
     }
 }
-

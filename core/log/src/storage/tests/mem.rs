@@ -2,8 +2,8 @@
 //! would be after the power went. The simulated platter has the fine-grained fates; this one has two.
 
 use crate::disk::{
-    Data, DirEntry, DirName, DiskError, DiskErrorKind, DiskOk, DiskResult, FileName, LogFile, OpKind,
-    ReadAt,
+    Data, DirEntry, DirName, DiskError, DiskErrorKind, DiskOk, DiskResult, FileName, LogFile,
+    OpKind, ReadAt,
 };
 use crate::segment::locate;
 use bytes::Bytes;
@@ -176,7 +176,8 @@ impl Mem {
                 if self.unreadable.as_ref().is_some_and(|u| path.ends_with(u)) {
                     return Err(error(DiskErrorKind::Io, &path));
                 }
-                let bytes = self.file(&path).ok_or_else(|| error(DiskErrorKind::NotFound, &path))?;
+                let bytes =
+                    self.file(&path).ok_or_else(|| error(DiskErrorKind::NotFound, &path))?;
                 let from = (*at as usize).min(bytes.len());
                 let to = (at.saturating_add(*len) as usize).min(bytes.len());
                 return Ok(DiskOk::Bytes(Bytes::copy_from_slice(&bytes[from..to])));
@@ -208,7 +209,13 @@ impl Mem {
         Ok(DiskOk::Entries(live.iter().map(entry).collect()))
     }
 
-    fn write(&mut self, file: &FileName, at: u64, data: &Data, sync: bool) -> Result<(), DiskError> {
+    fn write(
+        &mut self,
+        file: &FileName,
+        at: u64,
+        data: &Data,
+        sync: bool,
+    ) -> Result<(), DiskError> {
         let path = file.path();
         let end = at as usize + data.len() as usize;
         if self.full && self.file(&path).is_none_or(|bytes| bytes.len() < end) {

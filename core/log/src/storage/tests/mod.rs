@@ -7,9 +7,9 @@ use super::*;
 use crate::disk::{DiskErrorKind, DiskOk};
 use crate::journal::JournalConfig;
 use mem::Mem;
-use std::sync::Arc;
 use sordini_wire::batch::{BatchBuilder, RecordView};
 use sordini_wire::codec::Codec;
+use std::sync::Arc;
 
 /// A storage on its disk, and what it said.
 #[derive(Clone, Debug)]
