@@ -68,11 +68,7 @@ fn real_files_keep_every_promise() {
 
 #[test]
 fn real_files_keep_every_promise_inline_with_few_files_through_the_page_cache() {
-    let options = Options {
-        read_threads: 1,
-        files_open_max: Some(2),
-        direct: false,
-        ..Options::default()
-    };
+    let options =
+        Options { read_threads: 1, files_open_max: Some(2), direct: false, ..Options::default() };
     contract::check_all(|| Bench::new(options.clone(), true));
 }
