@@ -8,7 +8,7 @@
 use bytes::{Bytes, BytesMut};
 use smallvec::SmallVec;
 pub use sordini_log::disk::{Completion, Disk, DiskOp, DiskResult, Done, FileName};
-pub use sordini_log::{Generation, LogDir, LogId, Mono, Now, Wall};
+pub use sordini_log::{Generation, LogId, Mono, Now, Offset, Wall};
 use std::fmt;
 use std::net::SocketAddr;
 
@@ -50,8 +50,8 @@ pub enum Event {
     Sent { conn: ConnId, bytes: u64 },
     /// The connection is gone; nothing more comes of it. Also follows a [`NetOp::Close`].
     Closed { conn: ConnId, why: CloseReason },
-    /// A file part of a response could not be sent: `at` is where in the log's segment.
-    FileFailed { log: LogId, generation: Generation, at: FileSlice },
+    /// A file part of a response could not be read, or was not what it should be; `what` is for people.
+    FileFailed { log: LogId, generation: Generation, slice: FileSlice, what: String },
     /// A disk operation was answered.
     Disk(Completion),
     /// Finish what is under way, refuse what is new; [`Fact::Drained`] says when it is over.
@@ -69,6 +69,10 @@ pub struct FileSlice {
     pub at: u64,
     /// Number of bytes.
     pub len: u32,
+    /// Offset of the first record.
+    pub base: Offset,
+    /// Offset after the last one.
+    pub next: Offset,
 }
 
 /// A piece of a response.
@@ -165,7 +169,7 @@ pub enum Fact {
     /// The node refuses writes (true) or takes them again (false), because of free disk space.
     ReadOnly(bool),
     /// A range of a log could not be read.
-    Faulty { dir: LogDir, what: String },
+    Faulty { log: LogId, from: Offset, to: Offset },
     /// A client did something that the log should mention.
     Client { conn: ConnId, what: String },
 }

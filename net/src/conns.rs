@@ -175,7 +175,8 @@ impl Conns {
             Ok(()) => line_up(&mut self.line, id, conn),
             Err(Failed { log, generation, at, why }) => {
                 tracing::error!(%log, file = %at.file.path(), at = at.at, why, "file bytes not sent");
-                self.events.push_back(Event::FileFailed { log, generation, at });
+                let (slice, what) = (at, why);
+                self.events.push_back(Event::FileFailed { log, generation, slice, what });
                 self.gone(id, CloseReason::BadFile);
             }
         }

@@ -6,7 +6,7 @@
 
 use bytes::{Buf, Bytes, BytesMut};
 use sordini_core::seam::{
-    Body, CloseReason, Completion, ConnId, Disk, DiskOp, Event, Fact, FileName, FileSlice,
+    Body, CloseReason, Completion, ConnId, Disk, DiskOp, Event, Fact, FileName, FileSlice, Offset,
     Generation, ListenerId, LogId, Machine, Mono, NetOp, Now, Outbox, Part, Wall,
 };
 use sordini_net::{Bell, Exit, Host, Listeners, NetError, Options, ReadReply, run};
@@ -150,7 +150,7 @@ impl Machine for Echo {
                 self.conns.remove(&conn).expect("closed once");
                 self.seen.lock().unwrap().closed.push((conn, why));
             }
-            Event::FileFailed { at, .. } => self.seen.lock().unwrap().failed.push(at),
+            Event::FileFailed { slice, .. } => self.seen.lock().unwrap().failed.push(slice),
             Event::Shutdown => {
                 self.stopping = true;
                 out.net.push(NetOp::Deafen);
@@ -318,7 +318,7 @@ pub fn expect(stream: &mut TcpStream, bytes: &[u8]) {
 
 /// A slice of a made-up segment.
 pub fn slice(at: u64, len: u32) -> FileSlice {
-    FileSlice { file: FileName::Checkpoint, at, len }
+    FileSlice { file: FileName::Checkpoint, at, len, base: Offset(0), next: Offset(0) }
 }
 
 /// A file part of a response.

@@ -16,6 +16,7 @@ mod remove;
 mod replay;
 mod room;
 mod sweep;
+mod time;
 #[cfg(test)]
 mod tests;
 mod write;

@@ -1,0 +1,185 @@
+//! From what recovery found to an open node.
+//!
+//! The storage hands over the checkpoint's sections and everything that the journal holds beyond it. The
+//! metadata log is folded first, since it says which partitions there are; each partition then replays its
+//! epochs and producers. Every log gets a new leader epoch, and nobody is listened to before the group that
+//! says so is durable: an answer of the new epoch must not come from a past that could still vanish.
+
+use super::{Node, Stage, Step};
+use crate::config::topic::TopicConfig;
+use crate::metadata::{Metadata, MetadataRecord, TopicId, draft::Draft};
+use crate::partition::{Partition, Saved, log_config};
+use crate::seam::Fact;
+use bytes::Bytes;
+use sordini_log::{LogDir, LogId, Offset, Recovered, Replayed, Section};
+use sordini_raft::NodeId;
+use sordini_wire::batch::Batch;
+use std::collections::BTreeMap;
+
+/// Names of the checkpoint's sections.
+pub mod section {
+    /// The metadata fold; version as in its own head.
+    pub const METADATA: u16 = 1;
+    /// Epochs and producers of one partition.
+    pub const PARTITION: u16 = 2;
+}
+
+/// Name of the metadata log's directory, and its topic id, as in Kafka.
+const METADATA_DIR: &str = "__cluster_metadata-0";
+const METADATA_NAME: &str = "__cluster_metadata";
+const METADATA_TOPIC: TopicId = TopicId([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1]);
+
+/// Most bytes that a batch of the metadata log opens to; they are ours and not compressed.
+const FOLD_BYTES_MAX: usize = 64 * 1024 * 1024;
+
+impl Node {
+    /// This node's id.
+    pub fn me(&self) -> NodeId {
+        NodeId(self.config.node_id.0)
+    }
+
+    /// Recovery is over.
+    pub(super) fn recovered(&mut self, step: &mut Step<'_>, found: Recovered) {
+        for finding in &found.findings {
+            step.facts.push(Fact::Warning(finding.clone()));
+        }
+        if let Err(why) = self.restore(step, &found) {
+            step.facts.push(Fact::Fatal(why));
+            return;
+        }
+        let group = self.storage.open_seq();
+        self.stage = Stage::Starting(group);
+        step.facts.push(Fact::Recovered {
+            boot: found.boot,
+            logs: self.partitions.len() as u64,
+            groups: found.groups,
+            replayed_bytes: found.bytes,
+        });
+    }
+
+    fn restore(&mut self, step: &mut Step<'_>, found: &Recovered) -> Result<(), String> {
+        let mut saved = load(&found.sections)?;
+        let metadata_section = found.sections.iter().find(|s| s.name == section::METADATA);
+        if let Some(section) = metadata_section {
+            self.metadata = Metadata::load(&section.bytes).map_err(|e| refused(&e))?;
+        }
+        let producers_max = self.limits.producers_per_partition_max;
+        for replay in &found.replay {
+            let state = saved.entry(replay.log).or_default();
+            match &replay.what {
+                Replayed::Batch { batch, .. } => {
+                    if replay.log == LogId::METADATA {
+                        self.fold(batch)?;
+                    }
+                    state.replay(batch, step.now.wall, producers_max);
+                }
+                Replayed::HardState(bytes) => state
+                    .replay_hard(bytes)
+                    .ok_or_else(|| refused(&format!("hard state of {}", replay.log)))?,
+                Replayed::Lost { to, .. } | Replayed::Truncate(to) => state.end = *to,
+                Replayed::Start(_) | Replayed::Create => {}
+                Replayed::Delete => drop(saved.remove(&replay.log)),
+            }
+        }
+        if !self.storage.contains(LogId::METADATA) {
+            let dir = LogDir { name: METADATA_DIR.into(), log: LogId::METADATA };
+            let config = log_config(&self.metadata_config());
+            self.storage.create(dir, METADATA_TOPIC.0, 0, config);
+        }
+        self.lead_all(saved)?;
+        self.name_cluster(step);
+        Ok(())
+    }
+
+    /// Settings of the metadata log: the broker's, as for a topic on which nothing is set.
+    fn metadata_config(&self) -> TopicConfig {
+        TopicConfig::resolve(&Metadata::new(), &self.config, METADATA_NAME)
+    }
+
+    /// Applies a batch of the metadata log.
+    fn fold(&mut self, batch: &Batch) -> Result<(), String> {
+        let base = Offset(batch.header().base_offset() as u64);
+        let records = batch.records(FOLD_BYTES_MAX).map_err(|e| refused(&e))?;
+        for (i, record) in records.enumerate() {
+            let record = record.map_err(|e| refused(&e))?;
+            let value = record.value.ok_or_else(|| refused(&"a record without a value"))?;
+            let at = Offset(base.0 + i as u64);
+            self.metadata.replay(at, &value).map_err(|e| refused(&e))?;
+        }
+        Ok(())
+    }
+
+    /// Makes the partitions, each in a new epoch whose hard state joins the open group.
+    fn lead_all(&mut self, mut saved: BTreeMap<LogId, Saved>) -> Result<(), String> {
+        let metadata_config = self.metadata_config();
+        let mut all =
+            vec![(LogId::METADATA, METADATA_TOPIC, METADATA_NAME.into(), 0, metadata_config)];
+        for topic in self.metadata.topics() {
+            let config = TopicConfig::resolve(&self.metadata, &self.config, &topic.name);
+            for (index, partition) in topic.partitions.iter().enumerate() {
+                let index = index as i32;
+                all.push((partition.log, topic.id, topic.name.clone(), index, config.clone()));
+            }
+        }
+        for (log, topic, name, index, config) in all {
+            if !self.storage.contains(log) {
+                let what = format!("the metadata names {name}-{index}, {log}, which is not there");
+                return Err(refused(&what));
+            }
+            self.storage.configure(log, log_config(&config));
+            let saved = saved.remove(&log).unwrap_or_default();
+            let (start, end) = (self.storage.start(log), self.storage.end(log));
+            let partition =
+                Partition::recover(self.me(), log, topic, name, index, config, saved, start, end);
+            let hard = Bytes::copy_from_slice(&partition.replica.hard().encode());
+            self.storage.hard_state(log, hard);
+            self.partitions.insert(log, partition);
+        }
+        Ok(())
+    }
+
+    /// A cluster gets its id at its first boot.
+    fn name_cluster(&mut self, step: &mut Step<'_>) {
+        if self.metadata.cluster_id().is_some() {
+            return;
+        }
+        let mut draft = Draft::new(&mut self.metadata, &mut self.rng);
+        let id = match &self.config.cluster_id {
+            Some(id) => id.clone(),
+            None => draft.topic_id().to_string(),
+        };
+        draft.put(MetadataRecord::ClusterId { id });
+        let drafted = draft.finish();
+        self.carry_out(step, drafted);
+    }
+
+    /// This boot's first group is durable: the node opens.
+    pub(super) fn open(&mut self, step: &mut Step<'_>) {
+        self.stage = Stage::Serving;
+        self.upkeep_at = step.now.mono;
+    }
+}
+
+/// Reads the sections of all partitions.
+fn load(sections: &[Section]) -> Result<BTreeMap<LogId, Saved>, String> {
+    let of_partitions = sections.iter().filter(|s| s.name == section::PARTITION);
+    let mut saved = BTreeMap::new();
+    for s in of_partitions {
+        let log = s.log.ok_or_else(|| refused(&"a partition's section names no log"))?;
+        if s.version != Saved::VERSION {
+            let what = format!("{log} was saved in version {}, newer than this program", s.version);
+            return Err(refused(&what));
+        }
+        let state = Saved::load(&s.bytes).ok_or_else(|| refused(&format!("state of {log}")))?;
+        saved.insert(log, state);
+    }
+    Ok(saved)
+}
+
+/// Why the node will not start, and what to do.
+fn refused(what: &dyn std::fmt::Display) -> String {
+    format!(
+        "the data directory cannot be trusted: {what}. Nothing was changed. Keep a copy, run \
+         `sordini check` on it, and restore it or start with an empty one"
+    )
+}

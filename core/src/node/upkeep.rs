@@ -1,0 +1,84 @@
+//! What is done now and then: retention, expiry of producers, checkpoints.
+
+use super::boot::section;
+use super::{Node, Step};
+use crate::partition::retention::{SegmentFacts, expired};
+use crate::partition::Saved;
+use bytes::Bytes;
+use sordini_log::segment::Segment;
+use sordini_log::{LogId, Section, Wall};
+
+impl Node {
+    /// One round of retention and expiry over all partitions.
+    pub(super) fn upkeep(&mut self, step: &mut Step<'_>) {
+        self.upkeep_at = step.now.mono.after_ms(self.config.retention_check_ms);
+        let expiry_ms = i64::try_from(self.config.producer_id_expiration_ms).unwrap_or(i64::MAX);
+        let logs: Vec<LogId> = self.partitions.keys().copied().collect();
+        for log in logs {
+            let partition = self.partitions.get_mut(&log).expect("listed above");
+            partition.producers.expire(step.now.wall, expiry_ms);
+            if log != LogId::METADATA {
+                self.retain(step, log);
+            }
+        }
+    }
+
+    /// Drops the segments of one log that are too old or too many.
+    fn retain(&mut self, step: &mut Step<'_>, log: LogId) {
+        let partition = self.partitions.get_mut(&log).expect("listed by the caller");
+        if !partition.config.cleanup_delete {
+            return;
+        }
+        let now = partition.clock.look(step.now);
+        let config = &partition.config;
+        let segments = self.storage.segments(log);
+        // A segment takes no batch any more once the one after it was begun.
+        let closed = segments.iter().skip(1).map(|s| s.created).chain([now]);
+        let facts = |(s, appended): (&Segment, Wall)| SegmentFacts {
+            next: s.next,
+            bytes: s.bytes,
+            max_timestamp: s.max_timestamp,
+            appended,
+        };
+        let segments: Vec<SegmentFacts> = segments.iter().zip(closed).map(facts).collect();
+        let high_watermark = partition.high_watermark();
+        let start =
+            expired(&segments, now, config.retention_ms, config.retention_bytes, high_watermark);
+        if let Some(start) = start.filter(|s| *s > partition.start()) {
+            partition.trimmed(start);
+            self.storage.set_start(log, start);
+        }
+    }
+
+    /// Answers the storage's wish for a checkpoint with everything that a boot needs and the journal would have to tell.
+    pub(super) fn checkpoint(&mut self, step: &mut Step<'_>) {
+        let mut sections = vec![Section {
+            name: section::METADATA,
+            log: None,
+            version: 0,
+            bytes: self.metadata.save(),
+        }];
+        for (log, partition) in &self.partitions {
+            let mut bytes = Vec::new();
+            partition.save(&mut bytes);
+            sections.push(Section {
+                name: section::PARTITION,
+                log: Some(*log),
+                version: Saved::VERSION,
+                bytes: Bytes::from(bytes),
+            });
+        }
+        self.metadata_saved = self.metadata.end();
+        self.storage.checkpoint(step.now, sections, step.disk);
+    }
+
+    /// The checkpoint holds the fold of the metadata log up to where it was taken: what lies before is not needed.
+    pub(super) fn trim_metadata(&mut self) {
+        let partition = self.partitions.get_mut(&LogId::METADATA).expect("there since boot");
+        let start = self.metadata_saved.min(partition.high_watermark());
+        if start > partition.start() {
+            partition.trimmed(start);
+            self.storage.set_start(LogId::METADATA, start);
+        }
+    }
+}

@@ -1,0 +1,185 @@
+//! Looking offsets up by time, segment by segment, where the answer may need the disk.
+//!
+//! A lookup has one slot per partition. What lies in memory is answered at once; a cold segment is asked where
+//! its bytes are, and if nothing there fits, the next one is.
+
+use crate::fetch::ReadError;
+use crate::gather::{Call, Gather};
+use crate::node::{Node, Step, Ticket};
+use crate::seam::ConnId;
+use sordini_log::disk::{DiskErrorKind, DiskOk, DiskResult, Found};
+use sordini_log::{Generation, LogId, Lookup, Offset, TimeQuery};
+use std::collections::BTreeMap;
+
+/// A record found by its time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timed {
+    /// Its offset.
+    pub offset: Offset,
+    /// Its timestamp, ms.
+    pub timestamp: i64,
+}
+
+/// What a slot came to: a record, nothing, or an error.
+pub type Answer = Result<Option<Timed>, ReadError>;
+
+/// A search through one log.
+#[derive(Clone, Copy, Debug)]
+pub struct Search {
+    /// The log.
+    pub log: LogId,
+    /// Its generation when the search began.
+    pub generation: Generation,
+    /// What is looked for.
+    pub query: TimeQuery,
+    /// Where the search goes on.
+    pub from: Offset,
+    /// Where it ends.
+    pub until: Offset,
+    /// The best record so far; only a search for the largest timestamp goes on once it has one.
+    pub best: Option<Timed>,
+}
+
+/// Lookups under way.
+#[derive(Clone, Debug, Default)]
+pub struct OffsetLookups {
+    pending: BTreeMap<u64, PendingLookup>,
+    number_next: u64,
+}
+
+/// A ListOffsets under way: slot by slot what was asked, and the answers.
+#[derive(Clone, Debug)]
+pub struct PendingLookup {
+    /// Slots and their answers.
+    pub gather: Gather<Answer>,
+    searches: Vec<Search>,
+    /// The request's shape, for the answer.
+    pub shape: crate::api::list_offsets::Shape,
+}
+
+impl PendingLookup {
+    /// The log of each slot.
+    pub fn logs(&self) -> Vec<LogId> {
+        self.searches.iter().map(|s| s.log).collect()
+    }
+}
+
+impl OffsetLookups {
+    /// A connection is gone, and with it whoever waits there.
+    pub fn forget(&mut self, conn: ConnId) {
+        self.pending.retain(|_, p| p.gather.call.id.conn != conn);
+    }
+
+    /// How many are under way.
+    pub fn len(&self) -> usize {
+        self.pending.len()
+    }
+
+    /// Whether none is.
+    pub fn is_empty(&self) -> bool {
+        self.pending.is_empty()
+    }
+}
+
+impl Node {
+    /// Starts the searches of a request, one per slot.
+    pub fn look_up(
+        &mut self,
+        step: &mut Step<'_>,
+        call: Call,
+        shape: crate::api::list_offsets::Shape,
+        searches: Vec<Search>,
+    ) {
+        self.offsets.number_next += 1;
+        let number = self.offsets.number_next;
+        let gather = Gather::new(call, searches.len());
+        let mut pending = PendingLookup { gather, searches: searches.clone(), shape };
+        for (slot, search) in searches.into_iter().enumerate() {
+            self.search(step, &mut pending, number, slot, search);
+        }
+        self.settle(number, pending);
+    }
+
+    /// Goes on with a search until it is over or needs the disk.
+    fn search(
+        &mut self,
+        step: &mut Step<'_>,
+        pending: &mut PendingLookup,
+        number: u64,
+        slot: usize,
+        mut search: Search,
+    ) {
+        let answer = loop {
+            if search.from >= search.until {
+                break Ok(search.best);
+            }
+            let Search { log, query, from, until, .. } = search;
+            match self.storage.find_time(log, query, from, until) {
+                Lookup::Faulty => break Err(ReadError::Storage),
+                Lookup::Hot(found) => {
+                    search.take(&found);
+                    break Ok(search.best);
+                }
+                Lookup::Cold { op, next } => {
+                    search.from = next;
+                    pending.searches[slot] = search;
+                    self.read(step, op, Ticket::Offsets { lookup: number, slot });
+                    return;
+                }
+            }
+        };
+        pending.gather.fill(slot, answer, None);
+    }
+
+    /// The disk has looked through a segment.
+    pub(crate) fn offsets_read(
+        &mut self,
+        step: &mut Step<'_>,
+        lookup: u64,
+        slot: usize,
+        result: DiskResult,
+    ) {
+        let Some(mut pending) = self.offsets.pending.remove(&lookup) else { return };
+        let mut search = pending.searches[slot];
+        let log = search.log;
+        let alive =
+            self.storage.contains(log) && self.storage.generation(log) == search.generation;
+        match result {
+            _ if !alive => pending.gather.fill(slot, Err(ReadError::NotLeader), None),
+            Ok(DiskOk::Found(found)) => {
+                let over = search.take(&found);
+                if over {
+                    pending.gather.fill(slot, Ok(search.best), None);
+                } else {
+                    self.search(step, &mut pending, lookup, slot, search);
+                }
+            }
+            Err(e) if !matches!(e.kind, DiskErrorKind::NotFound | DiskErrorKind::Stale) => {
+                pending.gather.fill(slot, Err(ReadError::Storage), None);
+            }
+            // The segment went away between the two: the client asks again.
+            _ => pending.gather.fill(slot, Err(ReadError::NotLeader), None),
+        }
+        self.settle(lookup, pending);
+    }
+
+    /// Answers a lookup that is complete, keeps one that is not.
+    fn settle(&mut self, number: u64, pending: PendingLookup) {
+        if pending.gather.is_complete() {
+            crate::api::list_offsets::answer(self, pending);
+        } else {
+            self.offsets.pending.insert(number, pending);
+        }
+    }
+}
+
+impl Search {
+    /// Takes what was found; says whether the search is over.
+    fn take(&mut self, found: &Found) -> bool {
+        let Found::Record { offset, timestamp, .. } = *found else { return false };
+        if self.best.is_none_or(|best| best.timestamp < timestamp) {
+            self.best = Some(Timed { offset, timestamp });
+        }
+        matches!(self.query, TimeQuery::At(_))
+    }
+}

@@ -1,0 +1,145 @@
+//! Which segments are too old or too many, and whether the wall clock may be believed about it.
+//!
+//! A wall clock that jumps ahead would make everything look old. So a forward step beyond the monotonic clock of more than an
+//! hour deletes nothing until it has held for an hour: a wrong time is usually put right before that.
+
+use sordini_log::{Mono, Now, Offset, Wall};
+
+/// A forward step of the wall clock that is doubted, and how long it must hold to be believed, ms.
+const DOUBT_MS: i64 = 60 * 60 * 1000;
+
+/// Compares the wall clock with the monotonic one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ClockGuard {
+    /// Both clocks when last believed; live after the first look.
+    believed: Option<(Mono, Wall)>,
+    /// Since when the wall clock has been ahead of what the monotonic one would allow.
+    doubted: Option<Mono>,
+}
+
+impl ClockGuard {
+    /// The time that retention may count with; never later than the wall clock says.
+    pub fn look(&mut self, now: Now) -> Wall {
+        let Some((mono, wall)) = self.believed else {
+            self.believed = Some((now.mono, now.wall));
+            return now.wall;
+        };
+        let expected = wall.0.saturating_add(now.mono.ms_since(mono) as i64);
+        if now.wall.0 <= expected.saturating_add(DOUBT_MS) {
+            self.believed = Some((now.mono, now.wall));
+            self.doubted = None;
+            return now.wall;
+        }
+        let since = *self.doubted.get_or_insert(now.mono);
+        if now.mono.ms_since(since) as i64 >= DOUBT_MS {
+            self.believed = Some((now.mono, now.wall));
+            self.doubted = None;
+            return now.wall;
+        }
+        Wall(expected)
+    }
+}
+
+/// What retention needs to know of a segment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SegmentFacts {
+    /// Offset after its last record.
+    pub next: Offset,
+    /// Its length, bytes.
+    pub bytes: u64,
+    /// The latest timestamp in it, ms; negative if its records carry none.
+    pub max_timestamp: i64,
+    /// No record of it was appended later than this.
+    pub appended: Wall,
+}
+
+/// Where the log may start, given its segments (oldest first; the last one is being written and stays unless it is wholly expired
+/// by time and `high_watermark` covers it). `None` if everything stays. A limit of `None` is none.
+pub fn expired(
+    segments: &[SegmentFacts],
+    now: Wall,
+    retention_ms: Option<u64>,
+    retention_bytes: Option<u64>,
+    high_watermark: Offset,
+) -> Option<Offset> {
+    let mut total: u64 = segments.iter().map(|s| s.bytes).sum();
+    let mut start = None;
+    for (i, segment) in segments.iter().enumerate() {
+        if segment.next > high_watermark || segment.bytes == 0 {
+            break;
+        }
+        // A timestamp in the future would keep a segment for ever: it counts as of its last append.
+        let latest = match segment.max_timestamp {
+            t if t < 0 => segment.appended.0,
+            t => t.min(segment.appended.0.max(0)),
+        };
+        let age_ms = u64::try_from(now.0.saturating_sub(latest)).unwrap_or(0);
+        let old = retention_ms.is_some_and(|limit| age_ms > limit);
+        let active = i + 1 == segments.len();
+        let rest = total.saturating_sub(segment.bytes);
+        let many = !active && retention_bytes.is_some_and(|limit| rest >= limit);
+        if !old && !many {
+            break;
+        }
+        total -= segment.bytes;
+        start = Some(segment.next);
+    }
+    start
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn segment(next: u64, bytes: u64, max_timestamp: i64) -> SegmentFacts {
+        SegmentFacts { next: Offset(next), bytes, max_timestamp, appended: Wall(max_timestamp) }
+    }
+
+    #[test]
+    fn segments_go_by_age_from_the_oldest_on() {
+        let s = [segment(10, 100, 1_000), segment(20, 100, 2_000), segment(30, 100, 9_000)];
+        assert_eq!(expired(&s, Wall(10_000), Some(5_000), None, Offset(30)), Some(Offset(20)));
+        assert_eq!(expired(&s, Wall(5_000), Some(5_000), None, Offset(30)), None);
+        assert_eq!(expired(&s, Wall(99_000), Some(5_000), None, Offset(30)), Some(Offset(30)));
+        assert_eq!(expired(&s, Wall(99_000), None, None, Offset(30)), None);
+    }
+
+    #[test]
+    fn nothing_beyond_the_high_watermark_goes() {
+        let s = [segment(10, 100, 1_000), segment(20, 100, 2_000)];
+        assert_eq!(expired(&s, Wall(99_000), Some(5_000), None, Offset(15)), Some(Offset(10)));
+        assert_eq!(expired(&s, Wall(99_000), Some(5_000), None, Offset(9)), None);
+    }
+
+    #[test]
+    fn segments_go_by_size_while_the_rest_still_holds_the_limit() {
+        let s = [segment(10, 100, 1), segment(20, 100, 1), segment(30, 100, 1)];
+        assert_eq!(expired(&s, Wall(1), None, Some(150), Offset(30)), Some(Offset(10)));
+        assert_eq!(expired(&s, Wall(1), None, Some(250), Offset(30)), None);
+        assert_eq!(expired(&s, Wall(1), None, Some(0), Offset(30)), Some(Offset(20)), "the active one stays");
+    }
+
+    #[test]
+    fn a_timestamp_in_the_future_does_not_keep_a_segment() {
+        let s = [SegmentFacts {
+            next: Offset(10),
+            bytes: 1,
+            max_timestamp: i64::MAX,
+            appended: Wall(1_000),
+        }];
+        assert_eq!(expired(&s, Wall(7_000), Some(5_000), None, Offset(10)), Some(Offset(10)));
+    }
+
+    #[test]
+    fn a_jump_of_the_wall_clock_is_believed_only_after_an_hour() {
+        let at = |s: u64, wall: i64| Now { mono: Mono(s * 1_000_000_000), wall: Wall(wall), disk_free: 0 };
+        let mut guard = ClockGuard::default();
+        assert_eq!(guard.look(at(0, 0)), Wall(0));
+        assert_eq!(guard.look(at(10, 10_000)), Wall(10_000));
+        let year = 365 * 24 * DOUBT_MS;
+        assert_eq!(guard.look(at(20, year)), Wall(20_000));
+        assert_eq!(guard.look(at(3600, year + 1)), Wall(3_600_000));
+        assert_eq!(guard.look(at(3620, year + 2)), Wall(year + 2));
+        assert_eq!(guard.look(at(3630, 5)), Wall(5), "back is always believed");
+    }
+}
