@@ -142,8 +142,7 @@ impl Node {
         let Some(mut pending) = self.offsets.pending.remove(&lookup) else { return };
         let mut search = pending.searches[slot];
         let log = search.log;
-        let alive =
-            self.storage.contains(log) && self.storage.generation(log) == search.generation;
+        let alive = self.storage.contains(log) && self.storage.generation(log) == search.generation;
         match result {
             _ if !alive => pending.gather.fill(slot, Err(ReadError::NotLeader), None),
             Ok(DiskOk::Found(found)) => {

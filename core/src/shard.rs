@@ -78,8 +78,7 @@ impl Shard {
                 }
             };
             let stalled_ms = session.stalled_since.map_or(0, |since| now.mono.ms_since(since));
-            let mut step =
-                Step { now, disk: &mut out.disk, facts: &mut out.facts, stalled_ms };
+            let mut step = Step { now, disk: &mut out.disk, facts: &mut out.facts, stalled_ms };
             let stop = request(&mut self.node, &mut step, id, &frame);
             let session = self.sessions.get_mut(&conn).expect("still there");
             match stop {
@@ -213,8 +212,7 @@ fn request(node: &mut Node, step: &mut Step<'_>, id: RequestId, frame: &Bytes) -
 
 impl Machine for Shard {
     fn step(&mut self, now: Now, event: Event, out: &mut Outbox) {
-        let mut step =
-            Step { now, disk: &mut out.disk, facts: &mut out.facts, stalled_ms: 0 };
+        let mut step = Step { now, disk: &mut out.disk, facts: &mut out.facts, stalled_ms: 0 };
         match event {
             Event::Boot => self.node.boot(&mut step),
             Event::Disk(completion) => self.node.disk(&mut step, completion),
@@ -251,8 +249,7 @@ impl Machine for Shard {
     }
 
     fn flush(&mut self, now: Now, out: &mut Outbox) {
-        let mut step =
-            Step { now, disk: &mut out.disk, facts: &mut out.facts, stalled_ms: 0 };
+        let mut step = Step { now, disk: &mut out.disk, facts: &mut out.facts, stalled_ms: 0 };
         self.node.flush(&mut step);
         self.settle(now, out);
     }

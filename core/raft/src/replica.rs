@@ -74,12 +74,7 @@ impl Replica {
     ///
     /// `hard` is the last durable hard state, `end` the end of the recovered log, all of which is durable. The new
     /// hard state ([`Replica::hard`]) must be made durable before an answer of the new epoch leaves.
-    pub fn lead_alone(
-        me: NodeId,
-        hard: HardState,
-        mut history: EpochHistory,
-        end: u64,
-    ) -> Replica {
+    pub fn lead_alone(me: NodeId, hard: HardState, mut history: EpochHistory, end: u64) -> Replica {
         let epoch = hard.epoch.max(history.last().unwrap_or(0)) + 1;
         history.begin(epoch, end);
         let hard = HardState { epoch, voted_for: Some(me), log_epoch: epoch };

@@ -59,5 +59,7 @@ fn all() -> Vec<ApiVersion> {
 fn is_software(name: &str) -> bool {
     let ends = name.chars().next().into_iter().chain(name.chars().next_back());
     let inner = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '.';
-    !name.is_empty() && ends.into_iter().all(|c| c.is_ascii_alphanumeric()) && name.chars().all(inner)
+    !name.is_empty()
+        && ends.into_iter().all(|c| c.is_ascii_alphanumeric())
+        && name.chars().all(inner)
 }

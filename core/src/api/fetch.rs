@@ -48,12 +48,10 @@ pub fn handle(
         forgotten: forgotten(&request, by_id),
     };
     let rng = &mut node.rng;
-    let opened = node.fetches.sessions.open(
-        step.now.mono,
-        session,
-        node.limits.fetch_sessions_max,
-        || (rng.next_u32() >> 1) as i32,
-    );
+    let opened =
+        node.fetches.sessions.open(step.now.mono, session, node.limits.fetch_sessions_max, || {
+            (rng.next_u32() >> 1) as i32
+        });
     let (session, targets) = match opened {
         Ok(opened) => opened,
         Err(why) => {

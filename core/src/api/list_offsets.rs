@@ -74,7 +74,9 @@ pub fn handle(
             }
             let ready = match (twice, request.isolation_level) {
                 (true, _) => Err(failed(ErrorCode::INVALID_REQUEST)),
-                (_, 0 | 1) => ask(node, call.version, &topic.name, &asked, &request.isolation_level),
+                (_, 0 | 1) => {
+                    ask(node, call.version, &topic.name, &asked, &request.isolation_level)
+                }
                 _ => Err(failed(ErrorCode::UNKNOWN_SERVER_ERROR)),
             };
             let ready = match ready {
@@ -82,10 +84,9 @@ pub fn handle(
                     slots.push(search);
                     None
                 }
-                Err(answer) => Some(ListOffsetsPartitionResponse {
-                    partition_index: partition,
-                    ..answer
-                }),
+                Err(answer) => {
+                    Some(ListOffsetsPartitionResponse { partition_index: partition, ..answer })
+                }
             };
             partitions.push(Asked { partition, ready });
         }
@@ -175,10 +176,9 @@ pub fn answer(node: &mut Node, lookup: PendingLookup) {
                         leader_epoch: epoch_of(t).map_or(-1, |e| e as i32),
                         ..Default::default()
                     },
-                    Ok(None) => ListOffsetsPartitionResponse {
-                        partition_index,
-                        ..Default::default()
-                    },
+                    Ok(None) => {
+                        ListOffsetsPartitionResponse { partition_index, ..Default::default() }
+                    }
                     Err(why) => nothing(partition_index, why),
                 }
             }));

@@ -5,8 +5,8 @@
 
 use super::Stop;
 use super::fetch::error_code;
-use crate::fetch::evaluate::check_epoch;
 use crate::fetch::ReadError;
+use crate::fetch::evaluate::check_epoch;
 use crate::gather::Call;
 use crate::node::parts::TopicRef;
 use crate::node::{Node, Step};

@@ -150,7 +150,8 @@ fn produce(
         });
     }
     let Some(log) = node.log_of(topic, data.index) else {
-        let known_id = matches!(topic, TopicRef::Id(id) if node.metadata.topic_by_id(*id).is_none());
+        let known_id =
+            matches!(topic, TopicRef::Id(id) if node.metadata.topic_by_id(*id).is_none());
         return failed(match known_id {
             true => ErrorCode::UNKNOWN_TOPIC_ID,
             false => ErrorCode::UNKNOWN_TOPIC_OR_PARTITION,

@@ -2,8 +2,8 @@
 
 use super::{Outcome, PartRead, Pending, ReadError, Target, Terms, TopicKey};
 use crate::api;
-use crate::node::{Node, Step, Ticket};
 use crate::node::parts::TopicRef;
+use crate::node::{Node, Step, Ticket};
 use crate::partition::Partition;
 use crate::seam::{Fact, FileSlice};
 use sordini_log::disk::{DiskErrorKind, DiskOk, DiskResult, Found};
@@ -133,7 +133,8 @@ impl Node {
             };
             let first = left == terms.bytes_max;
             let allowed = left.min(target.bytes_max.max(0) as u64);
-            let (read, op) = self.look_at(log, target, terms, if first { None } else { Some(allowed) });
+            let (read, op) =
+                self.look_at(log, target, terms, if first { None } else { Some(allowed) });
             match &read.outcome {
                 Outcome::Hot(batches) => {
                     let bytes: u64 = batches.iter().map(|b| b.len() as u64).sum();

@@ -131,7 +131,8 @@ impl FetchSessions {
             SessionUse::Incremental { id } => (id, false),
         };
         let Some(session) = self.by_id.get_mut(&id) else { return true };
-        let same = |c: &Cached| c.target.topic == target.topic && c.target.partition == target.partition;
+        let same =
+            |c: &Cached| c.target.topic == target.topic && c.target.partition == target.partition;
         let Some(at) = session.cached.iter().position(same) else { return true };
         let cached = &mut session.cached[at];
         let news = has_data

@@ -2,8 +2,8 @@
 
 use super::boot::section;
 use super::{Node, Step};
-use crate::partition::retention::{SegmentFacts, expired};
 use crate::partition::Saved;
+use crate::partition::retention::{SegmentFacts, expired};
 use bytes::Bytes;
 use sordini_log::segment::Segment;
 use sordini_log::{LogId, Section, Wall};

@@ -104,7 +104,8 @@ impl Partition {
             return Ok(());
         }
         let timestamp = looked.refused.iter().any(|r| matches!(r.why, Inner::Timestamp(_)));
-        let bad = looked.refused.iter().map(|r| (r.index as i32, self.tell(r.why, rules))).collect();
+        let bad =
+            looked.refused.iter().map(|r| (r.index as i32, self.tell(r.why, rules))).collect();
         Err(Refusal::Records { bad, timestamp })
     }
 
@@ -187,11 +188,8 @@ impl Partition {
         storage: &mut Storage,
     ) -> Appended {
         let base = self.end();
-        let stamp = Stamp {
-            base_offset: base.wire(),
-            leader_epoch: self.epoch().wire(),
-            append_time,
-        };
+        let stamp =
+            Stamp { base_offset: base.wire(), leader_epoch: self.epoch().wire(), append_time };
         let batch = stamp.stamp(batch);
         if let Some(sequenced) = sequenced(&batch) {
             let timestamp = batch.header().max_timestamp();

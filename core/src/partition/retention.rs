@@ -116,7 +116,11 @@ mod tests {
         let s = [segment(10, 100, 1), segment(20, 100, 1), segment(30, 100, 1)];
         assert_eq!(expired(&s, Wall(1), None, Some(150), Offset(30)), Some(Offset(10)));
         assert_eq!(expired(&s, Wall(1), None, Some(250), Offset(30)), None);
-        assert_eq!(expired(&s, Wall(1), None, Some(0), Offset(30)), Some(Offset(20)), "the active one stays");
+        assert_eq!(
+            expired(&s, Wall(1), None, Some(0), Offset(30)),
+            Some(Offset(20)),
+            "the active one stays"
+        );
     }
 
     #[test]
@@ -132,7 +136,11 @@ mod tests {
 
     #[test]
     fn a_jump_of_the_wall_clock_is_believed_only_after_an_hour() {
-        let at = |s: u64, wall: i64| Now { mono: Mono(s * 1_000_000_000), wall: Wall(wall), disk_free: 0 };
+        let at = |s: u64, wall: i64| Now {
+            mono: Mono(s * 1_000_000_000),
+            wall: Wall(wall),
+            disk_free: 0,
+        };
         let mut guard = ClockGuard::default();
         assert_eq!(guard.look(at(0, 0)), Wall(0));
         assert_eq!(guard.look(at(10, 10_000)), Wall(10_000));

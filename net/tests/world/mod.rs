@@ -6,8 +6,8 @@
 
 use bytes::{Buf, Bytes, BytesMut};
 use sordini_core::seam::{
-    Body, CloseReason, Completion, ConnId, Disk, DiskOp, Event, Fact, FileName, FileSlice, Offset,
-    Generation, ListenerId, LogId, Machine, Mono, NetOp, Now, Outbox, Part, Wall,
+    Body, CloseReason, Completion, ConnId, Disk, DiskOp, Event, Fact, FileName, FileSlice,
+    Generation, ListenerId, LogId, Machine, Mono, NetOp, Now, Offset, Outbox, Part, Wall,
 };
 use sordini_net::{Bell, Exit, Host, Listeners, NetError, Options, ReadReply, run};
 use std::collections::BTreeMap;

@@ -16,9 +16,9 @@ mod remove;
 mod replay;
 mod room;
 mod sweep;
-mod time;
 #[cfg(test)]
 mod tests;
+mod time;
 mod write;
 
 pub use config::StorageConfig;

@@ -10,13 +10,7 @@ pub(crate) const OPENED_BYTES_MAX: usize = 64 << 20;
 
 impl Storage {
     /// The next step of a search through `from .. until`: an answer, or a segment to be asked first.
-    pub fn find_time(
-        &self,
-        log: LogId,
-        wanted: TimeQuery,
-        from: Offset,
-        until: Offset,
-    ) -> Lookup {
+    pub fn find_time(&self, log: LogId, wanted: TimeQuery, from: Offset, until: Offset) -> Lookup {
         let entry = self.log(log);
         let from = from.max(entry.start);
         if from >= until.min(entry.end) {
