@@ -352,14 +352,7 @@ fn owner(dir: &OwnedFd) -> Result<Option<LogId>, Errno> {
         Err(errno) => return Err(errno),
     };
     let text = transfer::read(&file, 0, 4096, false)?;
-    Ok(metadata_log(&text))
-}
-
-/// The log named by the line `log_id: N`.
-fn metadata_log(text: &[u8]) -> Option<LogId> {
-    let text = std::str::from_utf8(text).ok()?;
-    let line = text.lines().find_map(|line| line.strip_prefix("log_id:"))?;
-    line.trim().parse().ok().map(LogId)
+    Ok(sordini_log::home::log_id(&text))
 }
 
 fn stale(dir: &LogDir, now: LogId) -> DiskError {
