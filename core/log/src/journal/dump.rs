@@ -104,7 +104,7 @@ fn group(bytes: &Bytes, at: usize, first: block::Head) -> Option<Vec<String>> {
         match Frame::decode(&frames, next) {
             Ok((frame, end)) => {
                 let wrong = frame.prove(next).err().map(|e| format!("; {e}")).unwrap_or_default();
-                let id = frame.identity(next as u32);
+                let id = frame.identity(next as u32, &frame.head());
                 lines.push(format!("  byte {next}: {id}, {} bytes{wrong}", end - next));
                 next = end;
             }
@@ -115,12 +115,17 @@ fn group(bytes: &Bytes, at: usize, first: block::Head) -> Option<Vec<String>> {
         }
     }
     let Footer { synced_through, entries, echo, .. } = footer;
+    let mut before: Vec<String> = echo.entries.iter().map(|e| e.to_string()).collect();
+    match (before.is_empty(), echo.whole) {
+        (_, false) => before.push("perhaps more".into()),
+        (true, true) => before.push("nothing".into()),
+        (false, true) => {}
+    }
     lines.push(format!(
-        "  footer: {} frames, synced through group {}, group before: {}{}",
+        "  footer: {} frames, synced through group {}; the group before held {}",
         entries.len(),
         synced_through.0,
-        echo.entries.iter().map(|e| e.to_string()).collect::<Vec<_>>().join(", "),
-        if echo.whole { "" } else { " and perhaps more" },
+        before.join(", "),
     ));
     Some(lines)
 }

@@ -94,8 +94,9 @@ impl Open {
     /// Adds a frame: the one copy of its payload on the way to the disk.
     pub fn put(&mut self, frame: &Frame) {
         let at = u32::try_from(self.filled).expect("a group is smaller than a journal file");
-        self.entries.push(frame.identity(at));
-        self.filled = block::stripe(&mut self.blocks, self.filled, &frame.head());
+        let head = frame.head();
+        self.entries.push(frame.identity(at, &head));
+        self.filled = block::stripe(&mut self.blocks, self.filled, &head);
         for piece in frame.payload() {
             self.filled = block::stripe(&mut self.blocks, self.filled, piece);
         }

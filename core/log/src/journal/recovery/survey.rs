@@ -178,9 +178,11 @@ impl Survey {
     /// What the blocks of a group are.
     pub fn damage(&self, c: &Candidate) -> Damage {
         let mut damage = Damage::default();
-        for i in 0..c.blocks {
+        let there = (self.files[c.file].found.len() as u32).saturating_sub(c.at).min(c.blocks);
+        for i in 0..there {
             damage.count(self.class(c, i));
         }
+        damage.rotten += c.blocks - there;
         damage
     }
 
@@ -201,24 +203,56 @@ impl Survey {
         }
     }
 
-    /// The payload of all blocks of a group that the file has, one after the other.
+    /// The payload of all blocks of a group that the file has, one after the other. What was not written with the
+    /// group is left out, so that nothing stale or misdirected is ever taken for a part of it.
     pub fn payload(&self, c: &Candidate) -> Bytes {
         let file = &self.files[c.file];
         let end = (c.at as usize).saturating_add(c.blocks as usize).min(file.found.len());
         let mut payload = Vec::with_capacity((end - c.at as usize) * block::PAYLOAD_BYTES);
         for at in c.at as usize..end {
-            block::unstripe(file.block(at), &mut payload);
+            match (file.found[at], self.class(c, at as u32 - c.at)) {
+                (_, Class::New) => block::unstripe(file.block(at), &mut payload),
+                (Found::Bad, _) => block::unstripe_lap(file.block(at), c.lap, &mut payload),
+                _ => payload.resize(payload.len() + block::PAYLOAD_BYTES, 0),
+            }
         }
         Bytes::from(payload)
     }
 
+    /// Where the one group between `before` and `after` must have been, though no block speaks of it. Without a
+    /// group before, the journal begins with it.
+    pub fn between(&self, before: Option<&Candidate>, after: &Candidate) -> Option<Candidate> {
+        let (seq, lsn) = before.map_or((1, Lsn(0)), |b| (b.seq.0 + 1, b.end()));
+        let blocks = (after.lsn.0.checked_sub(lsn.0)? / BLOCK_BYTES as u64).try_into().ok()?;
+        if after.seq.0 != seq + 1 || blocks == 0 {
+            return None;
+        }
+        let (file, at) = match before {
+            Some(b) if after.at == 1 => (b.file, b.at + b.blocks),
+            _ => (after.file, after.at.checked_sub(blocks).filter(|&at| at > 0)?),
+        };
+        let there = &self.files[file].found;
+        if at as usize + blocks as usize > there.len() {
+            return None;
+        }
+        let named = match there[at as usize] {
+            Found::Bad => block::most_common(&block::tags(self.files[file].block(at as usize))),
+            _ => after.lap,
+        };
+        let lap = named.clamp(before.map_or(1, |b| b.lap), after.lap);
+        Some(Candidate { seq: GroupSeq(seq), lap, file, at, blocks, lsn })
+    }
+
     /// Looks for blocks of a group of which no block is valid: behind the tail, where anything of the tail's lap
-    /// or a later one is new, and at the beginning of the other files, where only a later lap is.
-    pub fn traces(&self, tail: Option<(u32, u32)>) -> Option<Trace> {
+    /// or a later one is new, and at the beginning of `free` files, where only a later lap is.
+    pub fn traces(
+        &self,
+        tail: Option<(u32, u32)>,
+        free: impl Iterator<Item = u32>,
+    ) -> Option<Trace> {
         let lap = self.live.last().map_or(0, |c| c.lap);
         let behind = tail.iter().map(|&(number, at)| (number, at, lap.max(1)));
-        let others = self.files.iter().filter(|f| tail.is_none_or(|t| t.0 != f.number));
-        let starts = others.map(|f| (f.number, 1, lap + 1));
+        let starts = free.map(|number| (number, 1, lap + 1));
         behind.chain(starts).find_map(|(number, at, lap)| self.trace(number, at, lap))
     }
 
