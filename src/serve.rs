@@ -114,7 +114,10 @@ pub fn run(args: &ServeArgs) -> Result<()> {
         tracing::warn!("{key} is known and has no effect here");
     }
     let bell = Bell::new();
-    let wake = { let bell = bell.clone(); Arc::new(move || bell.ring()) };
+    let wake = {
+        let bell = bell.clone();
+        Arc::new(move || bell.ring())
+    };
     let disk = RealDisk::open(&args.data, sordini_disk::Options::default(), wake)?;
     let options = sordini_net::Options {
         connections_max: config.connections_max as usize,
@@ -131,8 +134,7 @@ pub fn run(args: &ServeArgs) -> Result<()> {
     };
     let mut shard = Shard::new(config, limits, storage, seed()?);
     let reader = disk.reader();
-    let announce =
-        format!("sordini is listening on {bound} (data in {})", args.data.display());
+    let announce = format!("sordini is listening on {bound} (data in {})", args.data.display());
     let mut world = World { disk, reader, started, announce };
     match sordini_net::run(&mut shard, &mut world, listeners, bell, options)? {
         Exit::Drained => tracing::info!("stopped"),
