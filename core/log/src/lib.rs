@@ -16,6 +16,7 @@ pub mod segment;
 pub mod span;
 pub mod storage;
 pub mod time;
+mod time_read;
 mod writer;
 
 pub use id::{Epoch, Generation, GroupSeq, LogDir, LogId, Lsn, Offset};

@@ -8,6 +8,7 @@ pub mod index;
 mod locate;
 
 pub use index::{INDEX_ENTRY_BYTES, IndexEntry, TIME_ENTRY_BYTES, TimeEntry};
+pub(crate) use locate::{latest_of, record_at};
 pub use locate::{check_range, locate};
 
 use crate::id::Offset;

@@ -117,6 +117,19 @@ impl Storage {
         }
     }
 
+    /// A log was cut: the checkpoint under way vouches for no more than is left.
+    pub(super) fn checkpoint_cut(&mut self, id: LogId, to: Offset) {
+        let (State::Waiting { taken, .. } | State::Writing { taken, .. }) =
+            &mut self.checkpointing.state
+        else {
+            return;
+        };
+        if let Some(end) = taken.ends.get_mut(&id) {
+            *end = (*end).min(to);
+        }
+        self.checkpoint_progress(id);
+    }
+
     /// Starts the next step if nothing holds it up.
     pub(super) fn step_checkpoint(&mut self, out: &mut Vec<DiskOp>) {
         let checkpointing = &mut self.checkpointing;

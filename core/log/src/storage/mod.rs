@@ -34,6 +34,7 @@ use crate::log::{Log, LogRead};
 use crate::segment::{Head, LogConfig, Segment};
 use crate::span::Spans;
 use crate::time::{Mono, Now};
+use crate::time_read::TimeRead;
 use boot::Stage;
 use bytes::Bytes;
 use checkpointing::Checkpointing;
@@ -72,10 +73,12 @@ pub struct Storage {
 }
 
 /// What waits for a group to be durable.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 enum After {
     /// Segments below the log's start go.
     DropSegments(LogId, Offset),
+    /// Segments behind a cut go.
+    Unlink(LogId, Vec<Segment>),
     /// The directory of a deleted log goes.
     Remove(LogId),
 }
@@ -252,6 +255,26 @@ impl Storage {
         seq
     }
 
+    /// Removes everything from `to` on, which is where a batch begins. The log is in another generation from now
+    /// on: what was under way for the removed part is dropped when it comes back.
+    pub fn truncate(&mut self, log: LogId, to: Offset) -> GroupSeq {
+        let seq = self.put(Frame::Truncate { log, to });
+        let entry = self.logs.get_mut(&log).expect("the log exists");
+        if entry.writer.busy() {
+            self.writes.piece_gone();
+        }
+        let gone = entry.truncate(seq, to);
+        entry.invariants();
+        self.cached_bytes -= gone.cached_bytes;
+        self.space.unwritten_bytes -= gone.unwritten_bytes;
+        if gone.joined {
+            self.joined.push_back((seq, log));
+        }
+        self.after.push_back((seq, After::Unlink(log, gone.segments)));
+        self.checkpoint_cut(log, to);
+        seq
+    }
+
     /// Keeps replication's hard state, at most 4 KiB, opaque.
     pub fn hard_state(&mut self, log: LogId, state: Bytes) -> GroupSeq {
         self.log_mut(log).hard_state = state.clone();
@@ -319,6 +342,25 @@ impl Storage {
     /// What of it cannot be read.
     pub fn faulty(&self, log: LogId) -> &Spans {
         &self.log(log).faulty
+    }
+
+    /// Looks for a record by time in `from .. until`. [`Lookup::Cold`] goes segment by segment.
+    pub fn find_time(
+        &self,
+        log: LogId,
+        query: TimeQuery,
+        from: Offset,
+        until: Offset,
+    ) -> Lookup {
+        let log = self.log(log);
+        let (segment, query, next) = match log.find_time(query, from, until) {
+            TimeRead::Hot(found) => return Lookup::Hot(found),
+            TimeRead::Faulty => return Lookup::Faulty,
+            TimeRead::Cold { segment, query, next } => (segment, query, next),
+        };
+        let len = log.believed_bytes(&segment);
+        let (dir, segment) = (log.dir.clone(), segment.base);
+        Lookup::Cold { op: OpKind::Find { dir, segment, len, query }, next }
     }
 
     /// Whole batches from the one that holds `from`, none that ends beyond `until`, as many as fit in
@@ -393,6 +435,7 @@ impl Storage {
                     self.log_start_durable(log, start);
                     self.drop_segments(log, out);
                 }
+                After::Unlink(log, segments) => self.unlink(log, &segments, out),
                 After::Remove(log) => self.start_removal(now, log, out, notes),
             }
         }
