@@ -6,6 +6,8 @@
 
 mod cache;
 pub mod checkpoint;
+#[cfg(test)]
+mod checkpoint_tests;
 pub mod disk;
 pub mod home;
 pub mod id;

@@ -17,7 +17,11 @@ use sordini_wire::batch::Batch;
 pub(crate) enum TimeRead {
     Hot(Found),
     /// Ask this of a segment's file; if it finds nothing, go on from `next`.
-    Cold { segment: Segment, query: Query, next: Offset },
+    Cold {
+        segment: Segment,
+        query: Query,
+        next: Offset,
+    },
     Faulty,
 }
 

@@ -18,7 +18,6 @@ mod room;
 mod sweep;
 #[cfg(test)]
 mod tests;
-mod time;
 mod write;
 
 pub use config::StorageConfig;
@@ -87,7 +86,7 @@ impl Storage {
     /// Storage that knows nothing yet; [`Storage::boot`] comes next.
     pub fn new(config: StorageConfig) -> Storage {
         Storage {
-            journal: Journal::create(config.journal.clone()),
+            journal: Journal::create(config.journal),
             config,
             boot: 0,
             stage: Stage::New,
@@ -130,7 +129,7 @@ impl Storage {
             },
             Done::Boot(step) => self.boot_done(now, step, result, out, notes),
             Done::Segment { log, generation, step } => {
-                self.segment_done(now, log, generation, step, result, out, notes);
+                self.segment_done(now, (log, generation), step, result, out, notes);
             }
             Done::Checkpoint { number, step } => {
                 self.checkpoint_done(now, number, step, result, notes);
@@ -345,13 +344,7 @@ impl Storage {
     }
 
     /// Looks for a record by time in `from .. until`. [`Lookup::Cold`] goes segment by segment.
-    pub fn find_time(
-        &self,
-        log: LogId,
-        query: TimeQuery,
-        from: Offset,
-        until: Offset,
-    ) -> Lookup {
+    pub fn find_time(&self, log: LogId, query: TimeQuery, from: Offset, until: Offset) -> Lookup {
         let log = self.log(log);
         let (segment, query, next) = match log.find_time(query, from, until) {
             TimeRead::Hot(found) => return Lookup::Hot(found),

@@ -144,7 +144,10 @@ impl Rebuilt {
             Frame::Truncate { log: id, to } => {
                 let log = self.log(id)?;
                 if to < log.start || to > log.end {
-                    return Err(format!("{id} reaches from {} to {} and was cut at {to}", log.start, log.end));
+                    return Err(format!(
+                        "{id} reaches from {} to {} and was cut at {to}",
+                        log.start, log.end
+                    ));
                 }
                 log.truncate(seq, to);
                 self.marks.retain_mut(|(log, s)| {

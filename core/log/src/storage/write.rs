@@ -46,7 +46,9 @@ impl Storage {
             return;
         }
         let enough = log.waiting_bytes() >= self.config.write_bytes_min;
-        if enough || log.writer.target.is_some_and(|t| log.file_synced < t) {
+        // Nobody makes a directory and then waits.
+        let begun = log.writer.home == Home::Made && log.written == Offset(0);
+        if enough || begun || log.writer.target.is_some_and(|t| log.file_synced < t) {
             log.writer.ready = true;
             self.writes.ready.push_back(id);
         } else if !log.writer.dirty {
@@ -96,8 +98,7 @@ impl Storage {
     pub(super) fn segment_done(
         &mut self,
         now: Now,
-        id: LogId,
-        generation: Generation,
+        (id, generation): (LogId, Generation),
         step: SegmentStep,
         result: DiskResult,
         out: &mut Vec<DiskOp>,
