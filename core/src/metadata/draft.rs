@@ -24,7 +24,9 @@ pub enum Effect {
     DeleteLog { dir: LogDir, topic: TopicId, partition: i32 },
     /// Another config holds for this log from now on.
     Reconfigure { log: LogId, config: TopicConfig },
-    /// A dynamic broker config changed: ask [`BrokerConfig`] again for what is kept elsewhere.
+    /// A dynamic broker config changed: ask [`DynamicConfig::resolve`] again.
+    ///
+    /// [`DynamicConfig::resolve`]: crate::config::broker::DynamicConfig::resolve
     ReconfigureBroker,
 }
 

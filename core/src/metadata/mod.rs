@@ -3,13 +3,16 @@
 //! [`Metadata`] changes only by [`Fold::apply`], which knows neither clock nor chance. While the node runs,
 //! handlers change it through a [`draft::Draft`], which applies a record and remembers it for the log in
 //! one act; after a restart the same records are read from the log, or skipped because the checkpoint
-//! ([`Metadata::save`]) holds what they did.
+//! ([`Metadata::save`]) holds what they did. The three ways lead to the same state: `tests.rs` says so.
 
 pub mod draft;
 pub mod records;
 mod save;
 pub mod settings;
 pub mod topics;
+
+#[cfg(test)]
+mod tests;
 
 pub use draft::{Admin, Draft, Drafted, Effect, PartitionFacts};
 pub use records::{MetadataRecord, RecordError};
