@@ -149,7 +149,7 @@ impl BrokerConfig {
         let (host, port) = advertised(text("advertised.listeners"), text("listeners"))?;
         Ok(BrokerConfig {
             node_id: NodeId(i32::try_from(node).expect("the row is an INT")),
-            cluster_id: given.get(CLUSTER_ID).cloned(),
+            cluster_id: cluster_id(&given)?,
             advertised_host: host,
             advertised_port: port,
             rack: text("broker.rack"),
@@ -183,6 +183,15 @@ impl BrokerConfig {
 }
 
 const CLUSTER_ID: &str = "cluster.id";
+
+fn cluster_id(given: &BTreeMap<String, String>) -> Result<Option<String>, ValueError> {
+    let Some(id) = given.get(CLUSTER_ID) else { return Ok(None) };
+    if (1..=255).contains(&id.len()) {
+        return Ok(Some(id.clone()));
+    }
+    let why = "expected 1 to 255 bytes of text".into();
+    Err(ValueError { name: CLUSTER_ID.into(), value: id.clone(), why })
+}
 
 fn unknown(name: &str) -> GivenError {
     let near = table::BROKER.iter().map(|row| row.name).min_by_key(|known| distance(name, known));

@@ -61,13 +61,15 @@ pub struct Draft<'a> {
     metadata: &'a mut Metadata,
     chance: &'a mut ChaCha8Rng,
     drafted: Drafted,
+    /// Effects that create a log.
+    logs_created: usize,
 }
 
 impl<'a> Draft<'a> {
     /// Borrows the state; `chance` gives topic ids and nothing else.
     pub fn new(metadata: &'a mut Metadata, chance: &'a mut ChaCha8Rng) -> Draft<'a> {
         let drafted = Drafted { base: metadata.end(), ..Drafted::default() };
-        Draft { metadata, chance, drafted }
+        Draft { metadata, chance, drafted, logs_created: 0 }
     }
 
     /// The state with everything put so far.
@@ -84,7 +86,13 @@ impl<'a> Draft<'a> {
 
     /// Remembers what to do on storage.
     pub fn effect(&mut self, effect: Effect) {
+        self.logs_created += usize::from(matches!(effect, Effect::CreateLog { .. }));
         self.drafted.effects.push(effect);
+    }
+
+    /// How many logs will be created.
+    pub fn logs_created(&self) -> usize {
+        self.logs_created
     }
 
     /// A topic id that no topic has.

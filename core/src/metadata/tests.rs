@@ -373,6 +373,28 @@ fn more_than_ten_thousand_partitions_are_refused_before_anything_is_allocated() 
 }
 
 #[test]
+fn one_request_creates_no_more_than_ten_thousand_partitions_in_all() {
+    let mut node = Node::new();
+    let size = Size { partitions: Some(6000), replicas: None };
+    node.admin(|admin| {
+        let placement = admin.place(size).unwrap();
+        admin.create_topic("first", BTreeMap::new(), placement);
+        assert_eq!(admin.place(size), Err(TopicError::TooManyPartitions));
+    });
+    assert!(node.admin(|admin| admin.place(size)).is_ok(), "the next request does");
+}
+
+#[test]
+fn a_list_does_not_grow_beyond_what_an_answer_can_show() {
+    let mut node = Node::new();
+    node.create("t", 1, &[]);
+    let long = (0..9000).map(|n| format!("{n}:1")).collect::<Vec<_>>().join(",");
+    let set = BTreeMap::from([("leader.replication.throttled.replicas".to_owned(), long)]);
+    let checked = node.admin(|admin| admin.check_settings(&Resource::topic("t"), &set));
+    assert_eq!(checked, Err(super::settings::AlterError::Long));
+}
+
+#[test]
 fn a_topic_says_more_than_the_broker_the_broker_more_than_the_cluster() {
     let mut node = Node::new();
     let pair = ("log.retention.hours".to_owned(), "2".to_owned());
