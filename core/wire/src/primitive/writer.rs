@@ -80,8 +80,12 @@ impl Writer {
             let len = i32::try_from(self.len() - 4).expect("a frame is shorter than 2^31 bytes");
             self.buffer[..4].copy_from_slice(&len.to_be_bytes());
         }
-        let buffer = Bytes::from(self.buffer);
         let mut parts = Parts::new();
+        let buffer = Bytes::from(self.buffer);
+        if self.foreign.is_empty() && !buffer.is_empty() {
+            parts.push(Part::Bytes(buffer));
+            return parts;
+        }
         let mut at = 0;
         for (place, part) in self.foreign {
             if place > at {
@@ -174,6 +178,9 @@ impl Writer {
     /// Base 128, low bits first.
     #[inline]
     pub fn uvarint(&mut self, value: u32) {
+        if value < 0x80 {
+            return self.buffer.push(value as u8);
+        }
         let (bytes, len) = uvarint_bytes(u64::from(value));
         self.raw(&bytes[..len]);
     }
@@ -192,6 +199,7 @@ impl Writer {
     }
 
     /// Length of an array, of bytes or of records; `None` is null.
+    #[inline]
     pub fn length(&mut self, length: Option<usize>, compact: bool) {
         let length = length.map(|l| i32::try_from(l).expect("lengths stay below 2^31"));
         match (compact, length) {
