@@ -65,6 +65,12 @@ impl Head {
         Lsn(self.lsn.0 - u64::from(self.index) * BLOCK_BYTES as u64)
     }
 
+    /// The head of the block `n` places behind this one, the group's first.
+    pub fn nth(&self, n: u32) -> Head {
+        let lsn = Lsn(self.lsn.0 + u64::from(n) * BLOCK_BYTES as u64);
+        Head { lsn, index: self.index + n, at: self.at + n, ..*self }
+    }
+
     /// Number of the group's first block in its file.
     pub fn group_at(&self) -> u32 {
         self.at - self.index
@@ -202,6 +208,15 @@ pub fn unstripe(bytes: &[u8], to: &mut Vec<u8>) {
 pub fn unstripe_lap(bytes: &[u8], lap: u32, to: &mut Vec<u8>) {
     let tags = tags(bytes);
     unstripe_where(bytes, to, |sector| tags[2 * sector..2 * sector + 2] == [lap; 2]);
+}
+
+/// Moves the payload of the block at byte `from` to byte `to`, which is not behind it, within one buffer.
+pub fn pack(bytes: &mut [u8], from: usize, mut to: usize) {
+    for sector in 0..SECTORS {
+        let (start, stop) = payload_of(sector);
+        bytes.copy_within(from + start..from + stop, to);
+        to += stop - start;
+    }
 }
 
 fn unstripe_where(bytes: &[u8], to: &mut Vec<u8>, take: impl Fn(usize) -> bool) {

@@ -390,6 +390,10 @@ impl<'a> Recovery<'a> {
                 }
             }
         }
+        let last = suspects.iter().rfind(|s| s.seq < self.image.next_seq);
+        if let Some(footer) = last.and_then(|s| s.footer.as_ref()) {
+            self.image.echo = Echo::of(footer.entries());
+        }
         Ok(cut.is_some())
     }
 
@@ -400,21 +404,20 @@ impl<'a> Recovery<'a> {
         let frames =
             frames_of(&s.payload, footer).map_err(|e| wrong(format!("is unreadable: {e}")))?;
         self.image.groups.push(Group { seq: s.seq, lsn: c.lsn, frames });
-        self.image.echo = Echo::of(footer.entries.iter().copied());
         self.go_on_behind(&c);
         Ok(())
     }
 
     fn keep_faulty(&mut self, s: &Suspect, next: Option<&Suspect>) {
-        let echo = next.and_then(|n| n.footer.as_ref()).map(|f| &f.echo);
-        let saved = salvage::salvage(&s.payload, s.footer.as_ref(), echo);
+        let echo = next.and_then(|n| n.footer.as_ref()).map(Footer::echo);
+        let saved = salvage::salvage(&s.payload, s.footer.as_ref(), echo.as_ref());
         let lsn = s.candidate.as_ref().map_or(self.image.next_lsn, |c| c.lsn);
         let at = s.candidate.as_ref().map(|c| (self.survey.number(c), c.at));
         let (seq, damage) = (s.seq, s.damage);
         let (lost, unknown) = (saved.lost, saved.unknown);
         self.image.findings.push(Finding::Faulty { seq, lsn, at, damage, lost, unknown });
         self.image.groups.push(Group { seq, lsn, frames: saved.frames });
-        self.image.echo = echo.cloned().unwrap_or_default();
+        self.image.echo = echo.unwrap_or_default();
         match s.candidate {
             Some(c) => self.go_on_behind(&c),
             None => self.image.next_seq = GroupSeq(s.seq.0 + 1),
@@ -450,14 +453,14 @@ impl<'a> Recovery<'a> {
 /// The frames of a group whose blocks are all valid.
 fn frames_of(payload: &Bytes, footer: &Footer) -> Result<Vec<Frame>, FrameError> {
     let frames = payload.slice(..footer.frames_bytes as usize);
-    let mut list = Vec::with_capacity(footer.entries.len());
+    let mut list = Vec::with_capacity(footer.frames as usize);
     let mut at = 0;
     while at < frames.len() {
         let (frame, next) = Frame::decode(&frames, at)?;
         list.push(frame);
         at = next;
     }
-    let count = footer.entries.len();
+    let count = footer.frames as usize;
     if list.len() == count {
         Ok(list)
     } else {

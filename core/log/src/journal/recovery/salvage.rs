@@ -24,10 +24,10 @@ pub(super) fn salvage(payload: &Bytes, footer: Option<&Footer>, echo: Option<&Ec
     let mut saved = Saved { frames: vec![], lost: vec![], unknown: false };
     match footer {
         Some(footer) => {
-            for entry in &footer.entries {
-                match prove(payload, entry) {
+            for entry in footer.entries() {
+                match prove(payload, &entry) {
                     Some(frame) => saved.frames.push(frame),
-                    None => saved.lose(*entry),
+                    None => saved.lose(entry),
                 }
             }
         }

@@ -6,6 +6,9 @@ use crate::disk::BLOCK_BYTES;
 use crate::journal::recovery::{Extent, Verdict, verdict};
 use crate::journal::{Finding, JournalError};
 
+/// Something that happens to a group that was written.
+type Harm = fn(&mut Platter, &Pending);
+
 /// Three groups of two blocks each: the first two synced, the third in flight.
 fn three() -> (Rig, [Pending; 3]) {
     let mut rig = Rig::new(small());
@@ -49,7 +52,7 @@ fn whole_and_covered_is_kept_and_so_is_whole_and_last() {
 
 #[test]
 fn covered_and_not_whole_is_faulty_however_it_looks() {
-    let damages: [(Extent, fn(&mut Platter, &Pending)); 3] = [
+    let damages: [(Extent, Harm); 3] = [
         (Extent::Torn, |p, w| tear(p, w, 0)),
         (Extent::Rotten, |p, w| rot(p, w, 0)),
         (Extent::Absent, |p, w| clear(p, w, 0..2)),
@@ -112,8 +115,7 @@ fn a_second_incomplete_group_is_refused() {
         assert_eq!(verdict(extent, false, true), Verdict::Refuse);
     }
     // The third group's footer, which would prove the second, is lost.
-    let damages: [fn(&mut Platter, &Pending); 3] =
-        [|p, w| tear(p, w, 0), |p, w| rot(p, w, 0), |p, w| clear(p, w, 0..2)];
+    let damages: [Harm; 3] = [|p, w| tear(p, w, 0), |p, w| rot(p, w, 0), |p, w| clear(p, w, 0..2)];
     for damage in damages {
         let (mut rig, writes) = three();
         writes[2].write(&mut rig.platter);
