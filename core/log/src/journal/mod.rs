@@ -101,9 +101,7 @@ pub struct Journal {
     queue: VecDeque<Open>,
     /// The group that is with the disk.
     flight: Option<Flight>,
-    /// Groups before this one are covered by a checkpoint.
-    first: GroupSeq,
-    /// Every group through this one is durable. `first <= synced + 1`, `synced < flight < queue < open`, without gaps.
+    /// Every group through this one is durable. `synced < flight < queue < open`, without gaps.
     synced: GroupSeq,
     /// What the group that was handed to the disk last holds.
     echo: Echo,
@@ -141,8 +139,7 @@ impl Journal {
     /// The journal of an empty data directory. The directory `journal` itself is there and durable; the files are made by
     /// [`Journal::flush`], the first of them at once.
     pub fn create(config: JournalConfig) -> Journal {
-        let nothing_before = Echo { entries: vec![], whole: true };
-        Journal::new(config, Ring::default(), GroupSeq(1), nothing_before)
+        Journal::new(config, Ring::default(), GroupSeq(1), Echo::default())
     }
 
     /// The journal that [`recover`] found. Writing goes on behind the last group that was kept, in a new lap.
@@ -166,7 +163,7 @@ impl Journal {
         let ring = Ring { files, tail, lap, lsn: image.next_lsn };
         let resync = tail.map(|(index, _)| index);
         let echo = image.echo.clone();
-        Journal { resync, first: image.from, ..Journal::new(config, ring, image.next_seq, echo) }
+        Journal { resync, ..Journal::new(config, ring, image.next_seq, echo) }
     }
 
     fn new(config: JournalConfig, ring: Ring, next: GroupSeq, echo: Echo) -> Journal {
@@ -176,7 +173,6 @@ impl Journal {
             open: Open::new(next, vec![], vec![]),
             queue: VecDeque::new(),
             flight: None,
-            first: GroupSeq(1),
             synced: GroupSeq(next.0 - 1),
             echo,
             unsealed: None,
@@ -268,7 +264,6 @@ impl Journal {
     /// A durable checkpoint covers every group before `before`: files wholly before it are written over from now on.
     pub fn recycle(&mut self, before: GroupSeq) {
         assert!(before.0 <= self.synced.0 + 1, "a checkpoint covers durable groups only");
-        self.first = self.first.max(before);
         self.ring.recycle(before);
     }
 
@@ -296,9 +291,9 @@ impl Journal {
         made.map(|f| u64::from(f.blocks) * BLOCK_BYTES as u64).sum()
     }
 
-    /// The first group that no checkpoint covers: where a recovery would begin.
+    /// The oldest group that a file still has to keep; the open one if there is none.
     pub fn tail_seq(&self) -> GroupSeq {
-        self.first
+        self.ring.files.iter().filter_map(|f| f.last).min().unwrap_or(self.open.seq)
     }
 
     /// When [`Journal::tick`] wants to be called next.
@@ -411,8 +406,10 @@ impl Journal {
         }
         let count = self.ring.files.len();
         let bytes = if count == 0 { self.config.first_file_bytes } else { self.config.file_bytes };
-        // A ring of one file could never be recycled: the file that is being written stays.
-        if count >= 2 && self.size() + bytes > self.config.bytes {
+        // A ring of one file could never be recycled: the file that is being written stays. And a group that is put
+        // without asking for room (a boot's, say) may find every file full, while the checkpoint that would free
+        // one waits for just this group: then the ring grows beyond its size.
+        if count >= 2 && self.size() + bytes > self.config.bytes && !self.is_starved() {
             return;
         }
         let number = self.ring.files.iter().map(|f| f.number).max().unwrap_or(0) + 1;
@@ -421,6 +418,13 @@ impl Journal {
         let len = u64::from(blocks) * BLOCK_BYTES as u64;
         let kind = OpKind::Create { file: FileName::Journal(number), len };
         out.push(DiskOp { kind, done: Done::JournalFile(number) });
+    }
+
+    /// Whether the next group waits for a place that only a checkpoint, or another file, can give.
+    fn is_starved(&self) -> bool {
+        let next = self.queue.front().unwrap_or(&self.open);
+        let blocks = next.blocks(self.echo.entries.len(), 0);
+        !next.is_empty() && self.flight.is_none() && self.ring.place(blocks).is_none()
     }
 
     fn invariants(&self) {

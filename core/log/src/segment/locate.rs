@@ -5,7 +5,8 @@
 //! to; if that does not fit, entries further to the front are tried, in doubling steps, and in the end the
 //! beginning of the file. So a missing, short, stale or damaged index costs time and nothing else. From
 //! there the file is walked header by header, in blocks, never beyond the `len` bytes that the log
-//! vouches for.
+//! vouches for. A base offset lies outside of its batch's CRC; it is believed because each batch begins
+//! where the one before it, the index entry or the file's name says.
 
 use super::index::{IndexEntry, TimeEntry};
 use crate::disk::{DiskError, DiskErrorKind, Found, Query, ReadAt};
@@ -19,12 +20,13 @@ const BLOCK_BYTES: usize = 64 << 10;
 const LARGE_BATCH_BYTES: u64 = 32 << 10;
 const LARGE_BLOCK_BYTES: usize = 4 << 10;
 /// The most that the records of one batch may come to when opened to look for a time.
-pub(crate) const OPENED_BYTES_MAX: usize = 64 << 20;
+pub const OPENED_BYTES_MAX: usize = 64 << 20;
 
-/// Answers `query` over the first `len` bytes of a segment file with the help of its indexes (an empty
+/// Answers `query` over the first `len` bytes of the segment file `base` with the help of its indexes (an empty
 /// file where one is missing). [`DiskErrorKind::Corrupt`] if the file is not what was written.
 pub fn locate(
     query: &Query,
+    base: Offset,
     log: &dyn ReadAt,
     index: &dyn ReadAt,
     timeindex: &dyn ReadAt,
@@ -32,6 +34,9 @@ pub fn locate(
 ) -> Result<Found, DiskError> {
     let mut walker = Walker { log, len, block: Vec::new(), block_at: 0, block_bytes: BLOCK_BYTES };
     let Some(first) = walker.head(0)? else { return Ok(Found::Nothing) };
+    if first.base != base.0 {
+        return Err(corrupt(0, format!("offset {} where {base} should be", first.base)));
+    }
     let indexes = Indexes { base: first.base, index, timeindex };
     match *query {
         Query::Range { offset, until, bytes_max } => {
@@ -141,11 +146,11 @@ impl Walker<'_> {
         Ok(())
     }
 
-    /// The batch behind `head`; offsets only rise.
+    /// The batch behind `head`; offsets are dense.
     fn after(&mut self, head: &Head) -> Result<Option<Head>, DiskError> {
         let next = self.head(head.end())?;
         match next {
-            Some(n) if n.base < head.next => {
+            Some(n) if n.base != head.next => {
                 Err(corrupt(n.at, format!("offset {} behind {}", n.base, head.next - 1)))
             }
             next => Ok(next),

@@ -82,7 +82,10 @@ impl Storage {
                 ops.push(OpKind::Truncate { file: log.file(file), len: 0 });
             }
         }
-        if let Some(stale) = log.writer.stale.take() {
+        // A piece under way begins with this cut, and may have written behind it by now.
+        if !log.writer.busy()
+            && let Some(stale) = log.writer.stale.take()
+        {
             log.cut_files(&stale, &mut ops);
         }
         out.extend(ops.into_iter().map(|kind| DiskOp { kind, done: Done::Nothing }));

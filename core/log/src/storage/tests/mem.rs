@@ -82,12 +82,7 @@ impl Mem {
         }
     }
 
-    /// Makes a file behind everybody's back.
-    pub fn put(&mut self, path: &str, bytes: &[u8]) {
-        *self.open(path).expect("its directory is there") = bytes.to_vec();
-    }
-
-    /// Names of everything below `dir`.
+    /// Paths of everything below `dir`.
     pub fn list(&self, dir: &str) -> Vec<String> {
         let Some(node) = self.find(dir) else { return Vec::new() };
         match &self.nodes[node] {
@@ -195,7 +190,7 @@ impl Mem {
                 let log = read(LogFile::Segment(*segment));
                 let index = read(LogFile::Index(*segment));
                 let time = read(LogFile::TimeIndex(*segment));
-                return locate(query, &log, &index, &time, *len).map(DiskOk::Found);
+                return locate(query, *segment, &log, &index, &time, *len).map(DiskOk::Found);
             }
         }
         Ok(DiskOk::Unit)

@@ -2,7 +2,6 @@
 
 mod crash;
 mod mem;
-mod stories;
 
 use super::*;
 use crate::disk::{DiskErrorKind, DiskOk};
