@@ -9,3 +9,4 @@ pub mod chance;
 pub mod contract;
 pub mod digest;
 pub mod platter;
+pub mod storage;

@@ -68,7 +68,6 @@ impl From<AlterError> for Refusal {
             AlterError::Topic(_)
             | AlterError::Group(_)
             | AlterError::NotAList { .. }
-            | AlterError::Long
             | AlterError::InsyncReplicas(_) => Code::INVALID_CONFIG,
             AlterError::Broker(_)
             | AlterError::NotANode(_)

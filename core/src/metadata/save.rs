@@ -71,7 +71,8 @@ impl Metadata {
         metadata.cluster_id = named.then_some(cluster_id);
         for _ in 0..r.u32("number of topics")? {
             let topic = load_topic(&mut r)?;
-            metadata.add(topic);
+            metadata.names.insert(topic.name.clone(), topic.id);
+            metadata.topics.insert(topic.id, topic);
         }
         for _ in 0..r.u32("number of resources")? {
             let (resource, set) = load_configs(&mut r)?;

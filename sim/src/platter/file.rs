@@ -8,6 +8,7 @@
 use super::Fate;
 use super::image::{Image, SECTOR_BYTES, Sector};
 use crate::digest::Digest;
+use sordini_log::disk::{DiskError, ReadAt};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -152,6 +153,14 @@ impl File {
         if len != self.len() {
             self.lens.push(self.len());
         }
+    }
+}
+
+impl ReadAt for File {
+    fn read_at(&self, at: u64, buf: &mut [u8]) -> Result<usize, DiskError> {
+        let count = self.len().saturating_sub(at).min(buf.len() as u64) as usize;
+        self.cached.read_into(at, &mut buf[..count]);
+        Ok(count)
     }
 }
 

@@ -24,7 +24,7 @@ pub use names::NodeId;
 use crate::digest::Digest;
 use file::File;
 use names::Names;
-use sordini_log::disk::{Completion, Disk, DiskOp, FileName, Lane};
+use sordini_log::disk::{Completion, Disk, DiskOp, Lane};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// What becomes of something unsynced when the power fails.
@@ -175,9 +175,9 @@ impl Platter {
         self.names.unsynced() + self.files.values().map(of_file).sum::<usize>()
     }
 
-    /// Flips the bits `mask` of one byte of a file. False if there is no such byte.
-    pub fn rot(&mut self, file: &FileName, at: u64, mask: u8) -> bool {
-        let node = self.names.find(&file.path());
+    /// Flips the bits `mask` of one byte of the file at `path`. False if there is no such byte.
+    pub fn rot(&mut self, path: &str, at: u64, mask: u8) -> bool {
+        let node = self.names.find(path);
         match node.and_then(|node| self.files.get_mut(&node)) {
             Some(file) if at < file.len() => {
                 file.rot(at, mask);

@@ -5,11 +5,12 @@ use super::file::File;
 use super::names::NodeId;
 use super::{Platter, Role};
 use bytes::Bytes;
-use sordini_log::LogId;
 use sordini_log::disk::{
     BLOCK_BYTES, Data, DirEntry, DirName, DiskError, DiskErrorKind, DiskOk, DiskResult, FileName,
-    LogFile, OpKind,
+    LogFile, OpKind, Query,
 };
+use sordini_log::segment::locate;
+use sordini_log::{LogDir, LogId, Offset};
 
 impl Platter {
     /// Does `kind`; nothing of it is made durable unless `durable` (and no fault lies about it).
@@ -69,11 +70,7 @@ impl Platter {
                 at,
                 if let Some(Harm::Short(max)) = harm { len.min(max) } else { len },
             ),
-            OpKind::Find { dir, segment, .. } => {
-                let file = FileName::Log(dir, LogFile::Segment(segment));
-                self.file(&file, Missing::Error)?;
-                Err(error(DiskErrorKind::Io, "queries over a platter come with segments".into()))
-            }
+            OpKind::Find { dir, segment, len, query } => self.find(&dir, segment, len, &query),
         }
     }
 
@@ -126,6 +123,17 @@ impl Platter {
             _ => file.read(at, len),
         };
         Ok(DiskOk::Bytes(Bytes::from(bytes)))
+    }
+
+    fn find(&mut self, dir: &LogDir, segment: Offset, len: u64, query: &Query) -> DiskResult {
+        let name = |file| FileName::Log(dir.clone(), file);
+        let log = self.file(&name(LogFile::Segment(segment)), Missing::Error)?;
+        let hint = |file: LogFile| match self.names.find(&name(file).path()) {
+            Some(node) => self.files[&node].clone(),
+            None => File::default(),
+        };
+        let (index, timeindex) = (hint(LogFile::Index(segment)), hint(LogFile::TimeIndex(segment)));
+        locate(query, segment, &self.files[&log], &index, &timeindex, len).map(DiskOk::Found)
     }
 
     fn settle(&mut self, node: NodeId, sync: Sync) -> DiskResult {

@@ -69,35 +69,28 @@ macro_rules! messages {
                     len
                 }
 
-                #[allow(unused_variables)]
+                #[allow(unused_mut, unused_variables)]
                 fn read(r: &mut Reader, at: At) -> Result<Self, DecodeError> {
-                    $(
-                        $crate::__untagged! { [$($tag)?]
-                            let $field: $ty = if $crate::__versions!($($has)*).has(at.version) {
-                                let at = $crate::__at!(at, [$($how)?] $([$($null)*])?);
-                                $crate::table::wire::read_field(r, at, stringify!($field))?
-                            } else {
-                                $crate::__default!($($default)?)
-                            };
+                    let mut m = Self::default();
+                    $($crate::__untagged! { [$($tag)?]
+                        if $crate::__versions!($($has)*).has(at.version) {
+                            let at = $crate::__at!(at, [$($how)?] $([$($null)*])?);
+                            m.$field = $crate::table::wire::read_field(r, at, stringify!($field))?;
                         }
-                        $crate::__tagged! { [$($tag)?]
-                            let mut $field: $ty = $crate::__default!($($default)?);
-                        }
-                    )*
-                    let unknown_tags = match at.flexible {
-                        true => $crate::table::UnknownTags::read(r, |r, tag| {
+                    })*
+                    if at.flexible {
+                        m.unknown_tags = $crate::table::UnknownTags::read(r, |r, tag| {
                             $($crate::__tagged! { [$($tag)?]
                                 if tag == $($tag)? && $crate::__versions!($($has)*).has(at.version) {
                                     let at = $crate::__at!(at, [$($how)?] $([$($null)*])?);
-                                    $field = $crate::table::wire::read_field(r, at, stringify!($field))?;
+                                    m.$field = $crate::table::wire::read_field(r, at, stringify!($field))?;
                                     return Ok(true);
                                 }
                             })*
                             Ok(false)
-                        })?,
-                        false => Default::default(),
-                    };
-                    Ok(Self { $($field,)* unknown_tags })
+                        })?;
+                    }
+                    Ok(m)
                 }
 
                 #[allow(unused_mut)]
