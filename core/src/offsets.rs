@@ -6,7 +6,7 @@
 use crate::fetch::ReadError;
 use crate::gather::{Call, Gather};
 use crate::node::{Node, Step, Ticket};
-use crate::seam::ConnId;
+use crate::seam::{ConnId, Fact};
 use sordini_log::disk::{DiskErrorKind, DiskOk, DiskResult, Found};
 use sordini_log::{Generation, LogId, Lookup, Offset, TimeQuery};
 use std::collections::BTreeMap;
@@ -154,6 +154,7 @@ impl Node {
                 }
             }
             Err(e) if !matches!(e.kind, DiskErrorKind::NotFound | DiskErrorKind::Stale) => {
+                step.facts.push(Fact::Warning(e.detail));
                 pending.gather.fill(slot, Err(ReadError::Storage), None);
             }
             // The segment went away between the two: the client asks again.

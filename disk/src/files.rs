@@ -165,24 +165,24 @@ impl Files {
 
     /// Closes files, the longest unused first, until no more are open than may be.
     fn make_room(&self) {
+        while self.table().slots.len() > self.open_max && self.close_one() {}
+    }
+
+    /// Closes the longest unused file that nobody holds; false if there is none.
+    fn close_one(&self) -> bool {
         loop {
-            let (name, victim) = {
-                let mut table = self.table();
-                if table.slots.len() <= self.open_max {
-                    return;
-                }
-                let Some(name) = table.unused() else { return };
-                let open = table.slots[&name].open.clone();
-                if !open.unsynced.load(Ordering::SeqCst) {
-                    let gone = table.remove(&name);
-                    drop(table);
-                    drop((gone, open));
-                    continue;
-                }
-                (name, open)
-            };
+            let mut table = self.table();
+            let Some(name) = table.unused() else { return false };
+            let open = table.slots[&name].open.clone();
+            if !open.unsynced.load(Ordering::SeqCst) {
+                let gone = table.remove(&name);
+                drop(table);
+                drop((gone, open));
+                return true;
+            }
+            drop(table);
             // Whoever comes for the file meanwhile finds it; the next round looks afresh.
-            if let Err(errno) = victim.sync() {
+            if let Err(errno) = open.sync() {
                 let error = failed("sync", &name.path(), errno);
                 self.table().lost.insert(name, error);
             }
@@ -207,13 +207,14 @@ impl Files {
             unsynced: AtomicBool::new(false),
         };
         if wants_direct {
-            match openat(&dir, base.as_str(), flags | OFlags::DIRECT, mode) {
+            match self.open_at(&dir, &base, flags | OFlags::DIRECT, mode) {
                 Ok(file) => return Ok(opened(file, true)),
                 Err(Errno::INVAL) => self.give_up_direct(),
                 Err(errno) => return Err(failed("open", &name.path(), errno)),
             }
         }
-        let file = openat(&dir, base.as_str(), flags, mode)
+        let file = self
+            .open_at(&dir, &base, flags, mode)
             .map_err(|errno| failed("open", &name.path(), errno))?;
         Ok(opened(file, false))
     }
@@ -236,7 +237,7 @@ impl Files {
         if let FileName::Log(log_dir, file) = name
             && *file != LogFile::Metadata
         {
-            match owner(&dir) {
+            match self.owner(&dir) {
                 Ok(Some(log)) if log == log_dir.log => {}
                 Ok(Some(log)) => return Err(stale(log_dir, log)),
                 // A directory whose metadata has not been written yet: there is nothing to read in it.
@@ -259,7 +260,24 @@ impl Files {
     pub(crate) fn open_dir(&self, dir: &DirName) -> Result<OwnedFd, Errno> {
         let path = dir_path(dir)?;
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        openat(&self.root, path.as_str(), flags, Mode::empty())
+        self.open_at(&self.root, &path, flags, Mode::empty())
+    }
+
+    /// Opens; if the process holds too many files already (connections count too), at the cost of one of ours.
+    fn open_at(
+        &self,
+        dir: &OwnedFd,
+        path: &str,
+        flags: OFlags,
+        mode: Mode,
+    ) -> Result<OwnedFd, Errno> {
+        loop {
+            match openat(dir, path, flags, mode) {
+                Err(Errno::MFILE | Errno::NFILE) if self.close_one() => {}
+                Err(Errno::INTR) => {}
+                opened => return opened,
+            }
+        }
     }
 
     /// Whether a directory that bears the log's name belongs to another log.
@@ -269,7 +287,19 @@ impl Files {
             Err(Errno::NOENT) => return Ok(false),
             Err(errno) => return Err(errno),
         };
-        Ok(owner(&dir)?.is_some_and(|log| log != log_dir.log))
+        Ok(self.owner(&dir)?.is_some_and(|log| log != log_dir.log))
+    }
+
+    /// The log that a directory's `partition.metadata` names; `None` where there is none, or none that can be read.
+    fn owner(&self, dir: &OwnedFd) -> Result<Option<LogId>, Errno> {
+        let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+        let file = match self.open_at(dir, "partition.metadata", flags, Mode::empty()) {
+            Ok(file) => File::from(file),
+            Err(Errno::NOENT) => return Ok(None),
+            Err(errno) => return Err(errno),
+        };
+        let text = transfer::read(&file, 0, 4096, false)?;
+        Ok(sordini_log::home::log_id(&text))
     }
 
     fn table(&self) -> MutexGuard<'_, Table> {
@@ -341,25 +371,6 @@ pub(crate) fn dir_path(dir: &DirName) -> Result<String, Errno> {
         name if name.contains(['/', '\0']) => Err(Errno::INVAL),
         _ => Ok(path),
     }
-}
-
-/// The log that a directory's `partition.metadata` names; `None` where there is none, or none that can be read.
-fn owner(dir: &OwnedFd) -> Result<Option<LogId>, Errno> {
-    let flags = OFlags::RDONLY | OFlags::CLOEXEC;
-    let file = match openat(dir, "partition.metadata", flags, Mode::empty()) {
-        Ok(file) => File::from(file),
-        Err(Errno::NOENT) => return Ok(None),
-        Err(errno) => return Err(errno),
-    };
-    let text = transfer::read(&file, 0, 4096, false)?;
-    Ok(metadata_log(&text))
-}
-
-/// The log named by the line `log_id: N`.
-fn metadata_log(text: &[u8]) -> Option<LogId> {
-    let text = std::str::from_utf8(text).ok()?;
-    let line = text.lines().find_map(|line| line.strip_prefix("log_id:"))?;
-    line.trim().parse().ok().map(LogId)
 }
 
 fn stale(dir: &LogDir, now: LogId) -> DiskError {

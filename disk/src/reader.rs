@@ -1,6 +1,7 @@
 //! The way of record batches from a segment to whoever sends them, past the core.
 
 use crate::Shared;
+use crate::checked::Range;
 use crate::error::refused;
 use bytes::Bytes;
 use sordini_log::disk::{DiskError, DiskErrorKind, DiskOp, FileName};
@@ -21,7 +22,7 @@ pub(crate) enum ReadJob {
     /// An operation of the trait.
     Op(DiskOp),
     /// A range of batches for [`FileReader`].
-    Checked { file: FileName, at: u64, len: u32, reply: Reply },
+    Checked { range: Range, reply: Reply },
 }
 
 impl FileReader {
@@ -29,16 +30,19 @@ impl FileReader {
         FileReader { shared }
     }
 
-    /// Reads bytes `at .. at + len` of `file`, whole record batches, checks every batch's length and CRC, and
-    /// calls `reply` exactly once. How many reads may wait is the caller's to bound.
+    /// Reads record batches from the start of bytes `at .. at + len` of the segment `file` on, checks every batch's
+    /// length and CRC, and calls `reply` exactly once: with `about` so many bytes of whole batches, that is
+    /// with at least one batch, at most `2 * about` bytes unless that one is longer, and nothing beyond the range. How
+    /// many reads may wait is the caller's to bound.
     ///
     /// Errors: [`DiskErrorKind::NotFound`] if the file is gone, [`DiskErrorKind::Stale`] if its name
-    /// belongs to another log now, [`DiskErrorKind::Corrupt`] if the file ends early or a batch is not
-    /// what it says, [`DiskErrorKind::Io`] if the device fails or the disk was closed.
-    pub fn read_checked(&self, file: FileName, at: u64, len: u32, reply: Reply) {
-        let job = ReadJob::Checked { file, at, len, reply };
-        if let Err(ReadJob::Checked { file, reply, .. }) = self.shared.reads.push(job) {
-            let detail = format!("cannot read {}: the disk was closed", file.path());
+    /// belongs to another log now, [`DiskErrorKind::Corrupt`] if the file or the range ends within a batch or a
+    /// batch is not what it says, [`DiskErrorKind::Io`] if the device fails or the disk was closed.
+    pub fn read_checked(&self, file: FileName, at: u64, len: u32, about: u32, reply: Reply) {
+        let range = Range { file, at, len, about };
+        let job = ReadJob::Checked { range, reply };
+        if let Err(ReadJob::Checked { range, reply }) = self.shared.reads.push(job) {
+            let detail = format!("cannot read {}: the disk was closed", range.file.path());
             reply(Err(refused(DiskErrorKind::Io, detail)));
         }
     }

@@ -106,6 +106,19 @@ fn read_plain(file: &File, at: u64, len: usize) -> Result<Bytes, Errno> {
     Ok(bytes.into())
 }
 
+/// Fills `buf` from `at`; gives how many bytes came, fewer only at the end.
+pub(crate) fn read_into(file: &File, at: u64, buf: &mut [u8]) -> Result<usize, Errno> {
+    let mut came = 0;
+    while came < buf.len() {
+        let n = retry_on_intr(|| pread(file, &mut buf[came..], at + came as u64))?;
+        if n == 0 {
+            break;
+        }
+        came += n;
+    }
+    Ok(came)
+}
+
 /// A direct read: whole blocks into memory that starts on a block boundary, then the part asked for.
 fn read_aligned(file: &File, at: u64, len: usize) -> Result<Bytes, Errno> {
     let lead = (at % BLOCK_BYTES as u64) as usize;

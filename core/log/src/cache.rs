@@ -51,6 +51,14 @@ impl Cache {
         entry.bytes.len() as u64
     }
 
+    /// Takes out every batch that begins at `to` or behind it.
+    pub fn cut(&mut self, to: Offset) -> Vec<Cached> {
+        let kept = self.entries.partition_point(|e| e.base < to);
+        let gone: Vec<_> = self.entries.drain(kept..).collect();
+        self.bytes -= gone.iter().map(|e| e.bytes.len() as u64).sum::<u64>();
+        gone
+    }
+
     /// Number of the batch that holds `offset`, or of the first one behind it.
     fn position(&self, offset: Offset) -> usize {
         // Consumers and the writer ask near the end: look there first.

@@ -6,6 +6,8 @@
 
 mod cache;
 pub mod checkpoint;
+#[cfg(test)]
+mod checkpoint_tests;
 pub mod disk;
 pub mod home;
 pub mod id;
@@ -16,6 +18,7 @@ pub mod segment;
 pub mod span;
 pub mod storage;
 pub mod time;
+mod time_read;
 mod writer;
 
 pub use id::{Epoch, Generation, GroupSeq, LogDir, LogId, Lsn, Offset};

@@ -16,7 +16,7 @@ use crate::id::{Generation, GroupSeq, LogDir, Offset};
 use crate::segment::{Head, LogConfig, Mark, Segment};
 use crate::span::Spans;
 use crate::time::Now;
-use crate::writer::Writer;
+use crate::writer::{Stale, Writer};
 use bytes::Bytes;
 use smallvec::SmallVec;
 use sordini_wire::batch::Batch;
@@ -69,6 +69,16 @@ pub(crate) struct Pending {
     seq: GroupSeq,
     end: Offset,
     appended_bytes: u64,
+}
+
+/// What a cut took away.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Truncated {
+    pub cached_bytes: u64,
+    pub unwritten_bytes: u64,
+    pub segments: Vec<Segment>,
+    /// Whether the cut is the log's first news in its group.
+    pub joined: bool,
 }
 
 /// What a range of a log is answered from.
@@ -129,7 +139,9 @@ impl Log {
             head.base,
             self.end
         );
-        if self.segments.last().is_none_or(|s| s.is_full_for(&head, &self.config, now.wall)) {
+        let full = |s: &Segment| s.is_full_for(&head, &self.config, now.wall);
+        if self.writer.closed || self.segments.last().is_none_or(full) {
+            self.writer.closed = false;
             self.segments.push(Segment::new(self.end, now.wall));
         }
         let segment = self.segments.last_mut().expect("one was pushed if there was none");
@@ -239,6 +251,82 @@ impl Log {
             segment: segment.base,
             len: self.believed_bytes(segment),
             query: Query::Range { offset: from, until, bytes_max },
+        }
+    }
+
+    /// Removes everything from `to` on, which is where a batch begins, and returns the bytes that the cache
+    /// lost, the bytes of them that were not written, and the segments that are gone. Files are cut by the
+    /// next piece: it carries what was appended behind the cut, so the cut is durable before it.
+    pub fn truncate(&mut self, seq: GroupSeq, to: Offset) -> Truncated {
+        assert!(self.start <= to && to <= self.end, "{}: cut at {to}", self.dir.log);
+        let mut gone = Truncated::default();
+        let at = match self.cache.from(to).next() {
+            _ if to == self.end => None,
+            Some(first) if first.base == to => Some((first.segment, first.at)),
+            _ => None,
+        };
+        for entry in self.cache.cut(to) {
+            let bytes = entry.bytes.len() as u64;
+            gone.cached_bytes += bytes;
+            if entry.base >= self.written {
+                gone.unwritten_bytes += bytes;
+            }
+        }
+        self.appended_bytes -= gone.unwritten_bytes;
+        if self.synced >= to {
+            self.synced_bytes = self.appended_bytes;
+        }
+        for p in &mut self.pending {
+            (p.end, p.appended_bytes) = (p.end.min(to), p.appended_bytes.min(self.appended_bytes));
+        }
+        let kept = self.segments.partition_point(|s| s.base < to);
+        gone.segments = self.segments.drain(kept..).collect();
+        self.cut_last_segment(to, at);
+        self.cut_marks(to);
+        self.end = to;
+        for cursor in
+            [&mut self.synced, &mut self.written, &mut self.file_synced, &mut self.checkpointed]
+        {
+            *cursor = (*cursor).min(to);
+        }
+        self.faulty.remove(to, Offset(u64::MAX));
+        self.writer.target = self.writer.target.map(|t| t.min(to));
+        // Completions of the life before are dropped, so nothing is under way in this one.
+        self.writer.piece = None;
+        self.cut += 1;
+        gone.joined = self.join(seq);
+        gone
+    }
+
+    /// Ends the last segment at `to`, whose place is `at` if the cache knew it. If not, the segment closes: its
+    /// file keeps bytes that nobody asks for, and what is appended next begins a new one.
+    fn cut_last_segment(&mut self, to: Offset, at: Option<(Offset, u64)>) {
+        self.writer.closed = false;
+        let written = self.written;
+        let Some(last) = self.segments.last_mut().filter(|s| s.next > to) else { return };
+        last.next = to;
+        match at {
+            Some((segment, at)) if segment == last.base => {
+                last.bytes = at;
+                if written > to {
+                    self.writer.stale = Some(Stale::of(last));
+                }
+            }
+            _ => self.writer.closed = true,
+        }
+        if last.max_timestamp_last >= to {
+            last.max_timestamp_last = Offset(to.0 - 1);
+        }
+    }
+
+    /// Forgets index entries of batches that are gone. Those in the files lead nowhere, which is found out
+    /// by whoever follows them.
+    fn cut_marks(&mut self, to: Offset) {
+        while let Some(mark) = self.marks.pop_back_if(|m| m.last() >= to) {
+            if let Some(s) = self.segments.last_mut().filter(|s| s.base == mark.segment) {
+                s.index_entries = mark.slot;
+                s.time_entries = mark.time.map_or(s.time_entries, |(slot, _)| slot);
+            }
         }
     }
 

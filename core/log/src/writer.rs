@@ -37,6 +37,18 @@ pub(crate) struct Stale {
     pub time_bytes: u64,
 }
 
+impl Stale {
+    /// What the log says of a segment.
+    pub fn of(segment: &Segment) -> Stale {
+        Stale {
+            segment: segment.base,
+            bytes: segment.bytes,
+            index_bytes: u64::from(segment.index_entries) * u64::from(INDEX_ENTRY_BYTES),
+            time_bytes: u64::from(segment.time_entries) * u64::from(TIME_ENTRY_BYTES),
+        }
+    }
+}
+
 /// Operations under way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Piece {
@@ -57,6 +69,8 @@ pub(crate) struct Writer {
     unsynced_bytes: u64,
     /// Where this life found the last segment of the checkpoint.
     pub stale: Option<Stale>,
+    /// Whether the last segment takes no more, because it is not known where it ends.
+    pub closed: bool,
     /// Whether files of an earlier life may lie about in the directory.
     pub unswept: bool,
     /// A checkpoint waits until `file_synced` is here.

@@ -26,7 +26,7 @@ pub fn answer(admin: &Admin<'_>, request: &DescribeConfigsRequest) -> DescribeCo
     let result = |asked: &DescribeConfigsResource| {
         let (configs, why) = match describe(admin, asked) {
             Ok(entries) => {
-                let wanted = entries.into_iter().filter(|entry| wants(asked, &entry.name));
+                let wanted = entries.into_iter().filter(|entry| wants(asked, entry.name));
                 (wanted.map(|entry| entry.shape(request)).collect(), None)
             }
             Err(why) => (Vec::new(), Some(why)),
@@ -47,7 +47,6 @@ pub fn answer(admin: &Admin<'_>, request: &DescribeConfigsRequest) -> DescribeCo
 fn wants(asked: &DescribeConfigsResource, name: &str) -> bool {
     match &asked.configuration_keys {
         Some(keys) if !keys.is_empty() => keys.iter().any(|key| *key == name),
-        // Kafka's tools are shown Kafka's keys, and ours once they are used.
         _ => true,
     }
 }

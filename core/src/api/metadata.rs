@@ -10,7 +10,7 @@
 
 use super::refusal::Refusal;
 use crate::metadata::draft::Admin;
-use crate::metadata::topics::{Size, check_name};
+use crate::metadata::topics::{Size, TopicError, check_name};
 use crate::metadata::{Partition, Topic, TopicId, is_internal};
 use sordini_wire::error::ErrorCode;
 use sordini_wire::message::metadata::{
@@ -124,6 +124,8 @@ fn auto_create(admin: &mut Admin<'_>, name: &str) -> ErrorCode {
             admin.create_topic(name, BTreeMap::new(), placement);
             ErrorCode::UNKNOWN_TOPIC_OR_PARTITION
         }
+        // So many names were mentioned at once that the rest comes with the next request.
+        Err(TopicError::TooManyPartitions) => ErrorCode::UNKNOWN_TOPIC_OR_PARTITION,
         Err(why) => Refusal::from(why).code,
     }
 }

@@ -68,6 +68,7 @@ impl From<AlterError> for Refusal {
             AlterError::Topic(_)
             | AlterError::Group(_)
             | AlterError::NotAList { .. }
+            | AlterError::Long
             | AlterError::InsyncReplicas(_) => Code::INVALID_CONFIG,
             AlterError::Broker(_)
             | AlterError::NotANode(_)

@@ -1,7 +1,8 @@
 //! The broker's own configuration: what it was started with, typed.
 
+use super::lookup::Lookup;
 use super::table::{self, Value, ValueError};
-use crate::metadata::NodeId;
+use crate::metadata::{Metadata, NodeId};
 use std::collections::BTreeMap;
 
 /// What the node was started with. What is set while it runs lives in the metadata.
@@ -53,6 +54,35 @@ pub struct BrokerConfig {
     pub journal_bytes: u64,
     /// `journal.file.bytes`.
     pub journal_file_bytes: u32,
+}
+
+/// What can be changed while the broker runs and is not a topic's: see [`DynamicConfig::resolve`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DynamicConfig {
+    /// `max.connections`.
+    pub connections_max: u32,
+    /// `producer.id.expiration.ms`.
+    pub producer_id_expiration_ms: u64,
+}
+
+impl DynamicConfig {
+    /// What holds now: what was set while running, else what was given.
+    pub fn resolve(metadata: &Metadata, config: &BrokerConfig) -> DynamicConfig {
+        let number = |key: &str| {
+            let row = table::broker(key).expect("named here, in the table there");
+            let said = Lookup { metadata, config }.broker(key);
+            match said.and_then(|(value, _)| row.parse(value).ok()) {
+                Some(Value::Number(n)) => u64::try_from(n).ok(),
+                _ => None,
+            }
+        };
+        let connections = number("max.connections").and_then(|n| u32::try_from(n).ok());
+        let expiration = number("producer.id.expiration.ms");
+        DynamicConfig {
+            connections_max: connections.unwrap_or(config.connections_max),
+            producer_id_expiration_ms: expiration.unwrap_or(config.producer_id_expiration_ms),
+        }
+    }
 }
 
 /// What is wrong with what was given.
@@ -119,7 +149,7 @@ impl BrokerConfig {
         let (host, port) = advertised(text("advertised.listeners"), text("listeners"))?;
         Ok(BrokerConfig {
             node_id: NodeId(i32::try_from(node).expect("the row is an INT")),
-            cluster_id: given.get(CLUSTER_ID).cloned(),
+            cluster_id: cluster_id(&given)?,
             advertised_host: host,
             advertised_port: port,
             rack: text("broker.rack"),
@@ -153,6 +183,15 @@ impl BrokerConfig {
 }
 
 const CLUSTER_ID: &str = "cluster.id";
+
+fn cluster_id(given: &BTreeMap<String, String>) -> Result<Option<String>, ValueError> {
+    let Some(id) = given.get(CLUSTER_ID) else { return Ok(None) };
+    if (1..=255).contains(&id.len()) {
+        return Ok(Some(id.clone()));
+    }
+    let why = "expected 1 to 255 bytes of text".into();
+    Err(ValueError { name: CLUSTER_ID.into(), value: id.clone(), why })
+}
 
 fn unknown(name: &str) -> GivenError {
     let near = table::BROKER.iter().map(|row| row.name).min_by_key(|known| distance(name, known));
@@ -208,4 +247,73 @@ pub fn address(name: &'static str, value: &str) -> Result<(String, u16), GivenEr
 fn dir(dirs: Option<String>) -> Result<String, GivenError> {
     let dirs = dirs.unwrap_or_else(|| "sordini-data".into());
     if dirs.contains(',') { Err(GivenError::Dirs(dirs)) } else { Ok(dirs) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config(pairs: &[(&str, &str)]) -> Result<BrokerConfig, GivenError> {
+        let pair = |(key, value): &(&str, &str)| (key.to_string(), value.to_string());
+        BrokerConfig::new(pairs.iter().map(pair).collect())
+    }
+
+    #[track_caller]
+    fn refused(pairs: &[(&str, &str)], words: &str) {
+        assert_eq!(config(pairs).unwrap_err().to_string(), words);
+    }
+
+    #[test]
+    fn a_misspelt_key_is_told_which_one_was_meant() {
+        refused(
+            &[("num.partition", "3")],
+            "no configuration key is called num.partition; did you mean num.partitions?",
+        );
+        refused(&[("xyzzy", "3")], "no configuration key is called xyzzy");
+    }
+
+    #[test]
+    fn a_wrong_value_is_refused_before_anything_starts() {
+        refused(
+            &[("num.partitions", "0")],
+            "Invalid value 0 for configuration num.partitions: Value must be at least 1",
+        );
+        refused(
+            &[("advertised.listeners", "localhost:9092")],
+            "advertised.listeners=localhost:9092: expected PLAINTEXT://HOST:PORT",
+        );
+        refused(&[("log.dirs", "/a,/b")], "log.dirs=/a,/b: one data directory is used, give one");
+    }
+
+    #[test]
+    fn clients_are_told_an_address_that_they_can_reach() {
+        let told = |pairs: &[(&str, &str)]| {
+            let config = config(pairs).unwrap();
+            (config.advertised_host, config.advertised_port)
+        };
+        let at = |host: &str, port| (host.to_owned(), port);
+        assert_eq!(told(&[]), at("127.0.0.1", 9092));
+        assert_eq!(told(&[("listeners", "PLAINTEXT://0.0.0.0:7000")]), at("127.0.0.1", 7000));
+        assert_eq!(told(&[("listeners", "PLAINTEXT://[::1]:7000")]), at("::1", 7000));
+        let both = [
+            ("listeners", "PLAINTEXT://:7000"),
+            ("advertised.listeners", "PLAINTEXT://kafka.example:9999"),
+        ];
+        assert_eq!(told(&both), at("kafka.example", 9999));
+    }
+
+    #[test]
+    fn kafkas_keys_without_meaning_here_are_taken_and_named() {
+        let config = config(&[("num.network.threads", "8"), ("num.partitions", "2")]).unwrap();
+        assert_eq!(config.inert().collect::<Vec<_>>(), ["num.network.threads"]);
+        assert_eq!(config.num_partitions, 2);
+    }
+
+    #[test]
+    fn the_old_name_of_the_node_counts_where_the_new_one_is_not_given() {
+        let node = |pairs: &[(&str, &str)]| config(pairs).unwrap().node_id.0;
+        assert_eq!(node(&[]), 1);
+        assert_eq!(node(&[("broker.id", "7")]), 7);
+        assert_eq!(node(&[("broker.id", "7"), ("node.id", "8")]), 8);
+    }
 }

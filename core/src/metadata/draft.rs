@@ -24,7 +24,9 @@ pub enum Effect {
     DeleteLog { dir: LogDir, topic: TopicId, partition: i32 },
     /// Another config holds for this log from now on.
     Reconfigure { log: LogId, config: TopicConfig },
-    /// A dynamic broker config changed: ask [`BrokerConfig`] again for what is kept elsewhere.
+    /// A dynamic broker config changed: ask [`DynamicConfig::resolve`] again.
+    ///
+    /// [`DynamicConfig::resolve`]: crate::config::broker::DynamicConfig::resolve
     ReconfigureBroker,
 }
 
@@ -59,13 +61,15 @@ pub struct Draft<'a> {
     metadata: &'a mut Metadata,
     chance: &'a mut ChaCha8Rng,
     drafted: Drafted,
+    /// Effects that create a log.
+    logs_created: usize,
 }
 
 impl<'a> Draft<'a> {
     /// Borrows the state; `chance` gives topic ids and nothing else.
     pub fn new(metadata: &'a mut Metadata, chance: &'a mut ChaCha8Rng) -> Draft<'a> {
         let drafted = Drafted { base: metadata.end(), ..Drafted::default() };
-        Draft { metadata, chance, drafted }
+        Draft { metadata, chance, drafted, logs_created: 0 }
     }
 
     /// The state with everything put so far.
@@ -82,7 +86,13 @@ impl<'a> Draft<'a> {
 
     /// Remembers what to do on storage.
     pub fn effect(&mut self, effect: Effect) {
+        self.logs_created += usize::from(matches!(effect, Effect::CreateLog { .. }));
         self.drafted.effects.push(effect);
+    }
+
+    /// How many logs will be created.
+    pub fn logs_created(&self) -> usize {
+        self.logs_created
     }
 
     /// A topic id that no topic has.

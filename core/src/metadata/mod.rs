@@ -3,13 +3,16 @@
 //! [`Metadata`] changes only by [`Fold::apply`], which knows neither clock nor chance. While the node runs,
 //! handlers change it through a [`draft::Draft`], which applies a record and remembers it for the log in
 //! one act; after a restart the same records are read from the log, or skipped because the checkpoint
-//! ([`Metadata::save`]) holds what they did.
+//! ([`Metadata::save`]) holds what they did. The three ways lead to the same state: `tests.rs` says so.
 
 pub mod draft;
 pub mod records;
 mod save;
 pub mod settings;
 pub mod topics;
+
+#[cfg(test)]
+mod tests;
 
 pub use draft::{Admin, Draft, Drafted, Effect, PartitionFacts};
 pub use records::{MetadataRecord, RecordError};
@@ -168,6 +171,11 @@ pub fn is_internal(name: &str) -> bool {
     matches!(name, "__consumer_offsets" | "__transaction_state" | "__share_group_state")
 }
 
+/// A name with dots and underscores alike; none if it has neither.
+fn alike(name: &str) -> Option<String> {
+    name.contains(['.', '_']).then(|| name.replace('.', "_"))
+}
+
 /// What folds over a log.
 pub trait Fold {
     /// What the log holds.
@@ -188,6 +196,9 @@ pub struct Metadata {
     topics: BTreeMap<TopicId, Topic>,
     /// Their ids by name: the same topics.
     names: BTreeMap<Arc<str>, TopicId>,
+    /// Names that have a dot or an underscore, by the name with all of them alike: at most one each, but for
+    /// clusters that are older than the rule.
+    alike: BTreeMap<String, Arc<str>>,
     /// What was set, by resource and key; a resource without any is absent.
     configs: BTreeMap<Resource, BTreeMap<String, String>>,
     /// The next log to be given out. All living and all dead ones are below; never 0, the metadata log.
@@ -233,6 +244,11 @@ impl Metadata {
         self.names.range::<str, _>(range).map(|(_, id)| &self.topics[id])
     }
 
+    /// The topic whose name differs from this one in dots and underscores only, or not at all.
+    pub fn topic_alike(&self, name: &str) -> Option<&Topic> {
+        self.alike.get(&alike(name)?).and_then(|name| self.topic(name))
+    }
+
     /// What was set on a resource.
     pub fn configs(&self, resource: &Resource) -> &BTreeMap<String, String> {
         static NONE: BTreeMap<String, String> = BTreeMap::new();
@@ -252,6 +268,15 @@ impl Metadata {
     /// All producer ids below this one may have been given out.
     pub fn producer_id_next(&self) -> i64 {
         self.producer_id_next
+    }
+
+    /// Enters a topic wherever topics stand.
+    fn add(&mut self, topic: Topic) {
+        if let Some(alike) = alike(&topic.name) {
+            self.alike.insert(alike, topic.name.clone());
+        }
+        self.names.insert(topic.name.clone(), topic.id);
+        self.topics.insert(topic.id, topic);
     }
 
     /// Reads a record of the metadata log and applies it: one step of recovery.
@@ -314,8 +339,7 @@ impl Fold for Metadata {
                     return contradiction(format!("topic {name} ({topic}) is there already"));
                 }
                 let name: Arc<str> = name.as_str().into();
-                self.names.insert(name.clone(), *topic);
-                self.topics.insert(*topic, Topic { id: *topic, name, partitions: Vec::new() });
+                self.add(Topic { id: *topic, name, partitions: Vec::new() });
             }
             MetadataRecord::PartitionCreated { topic: id, partition, log, replicas } => {
                 let Some(topic) = self.topics.get_mut(id) else {
@@ -340,6 +364,9 @@ impl Fold for Metadata {
                     return contradiction(format!("deletion of {id}, which does not exist"));
                 };
                 self.names.remove(&topic.name);
+                if let Some(alike) = alike(&topic.name) {
+                    self.alike.remove(&alike);
+                }
                 self.configs.remove(&Resource::topic(&topic.name));
             }
             MetadataRecord::ConfigSet { resource, key, value } => {

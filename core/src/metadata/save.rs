@@ -71,8 +71,7 @@ impl Metadata {
         metadata.cluster_id = named.then_some(cluster_id);
         for _ in 0..r.u32("number of topics")? {
             let topic = load_topic(&mut r)?;
-            metadata.names.insert(topic.name.clone(), topic.id);
-            metadata.topics.insert(topic.id, topic);
+            metadata.add(topic);
         }
         for _ in 0..r.u32("number of resources")? {
             let (resource, set) = load_configs(&mut r)?;

@@ -69,6 +69,11 @@ pub enum AlterError {
         /// The key.
         key: String,
     },
+    /// A value that grew beyond what a string of the wire can hold.
+    #[error(
+        "The configuration value cannot be added because it exceeds the maximum value size of {VALUE_BYTES_MAX} bytes."
+    )]
+    Long,
     /// Kafka keeps the number that says what acks=all means (KIP-966).
     #[error("{0}")]
     InsyncReplicas(&'static str),
@@ -126,6 +131,9 @@ impl Admin<'_> {
 
     /// Whether a resource may have these settings.
     pub fn check_settings(&self, resource: &Resource, new: &Settings) -> Result<(), AlterError> {
+        if new.values().any(|value| value.len() > VALUE_BYTES_MAX) {
+            return Err(AlterError::Long);
+        }
         match resource.kind {
             ResourceKind::Topic => Ok(topic::check(self.lookup(), new)?),
             ResourceKind::Group => Ok(group::check(self.lookup(), new)?),
@@ -228,6 +236,9 @@ impl Admin<'_> {
         self.draft.put(MetadataRecord::ConfigSet { resource, key, value });
     }
 }
+
+/// Longest value in bytes: it can be appended to, request by request.
+const VALUE_BYTES_MAX: usize = i16::MAX as usize;
 
 const INSYNC: &str = "min.insync.replicas";
 

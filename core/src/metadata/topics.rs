@@ -175,26 +175,14 @@ impl Admin<'_> {
         if self.metadata().topic(name).is_some() {
             return Err(TopicError::Exists(name.to_owned()));
         }
-        match self.collision(name) {
+        match self.metadata().topic_alike(name) {
             Some(other) => {
-                Err(TopicError::Collision { name: name.to_owned(), other: other.to_owned() })
+                let (name, other) = (name.to_owned(), other.name.to_string());
+                Err(TopicError::Collision { name, other })
             }
             None if self.read_only => Err(TopicError::DiskFull),
             None => Ok(()),
         }
-    }
-
-    /// A topic whose name differs only in dots and underscores.
-    fn collision(&self, name: &str) -> Option<&str> {
-        let flat = |b: u8| if b == b'.' { b'_' } else { b };
-        if !name.contains(['.', '_']) {
-            return None;
-        }
-        let same = |other: &&Topic| {
-            other.name.len() == name.len()
-                && other.name.bytes().map(flat).eq(name.bytes().map(flat))
-        };
-        self.metadata().topics().find(same).map(|topic| &*topic.name)
     }
 
     /// Whether a new topic may have these settings.
@@ -221,10 +209,15 @@ impl Admin<'_> {
         if replicas > 1 {
             return Err(TopicError::TooFewNodes { wanted: replicas, nodes: 1 });
         }
-        if partitions > NEW_PARTITIONS_MAX {
-            return Err(TopicError::TooManyPartitions);
-        }
+        self.check_number(partitions)?;
         Ok(vec![vec![self.node()]; partitions])
+    }
+
+    /// Whether so many partitions may be created beside those that this request did create already.
+    fn check_number(&self, partitions: usize) -> Result<(), TopicError> {
+        let made = self.draft.logs_created();
+        let fits = made.saturating_add(partitions) <= NEW_PARTITIONS_MAX;
+        if fits { Ok(()) } else { Err(TopicError::TooManyPartitions) }
     }
 
     /// A placement by hand: `(partition, nodes)` in any order.
@@ -242,9 +235,7 @@ impl Admin<'_> {
         if !placement.keys().copied().eq(0..placement.len() as i32) {
             return Err(AssignmentError::Gap.into());
         }
-        if placement.len() > NEW_PARTITIONS_MAX {
-            return Err(TopicError::TooManyPartitions);
-        }
+        self.check_number(placement.len())?;
         Ok(placement.into_values().collect())
     }
 
@@ -292,9 +283,7 @@ impl Admin<'_> {
             let assigned = assigned.len();
             return Err(AssignmentError::Count { wanted: more, assigned }.into());
         }
-        if more > NEW_PARTITIONS_MAX {
-            return Err(TopicError::TooManyPartitions);
-        }
+        self.check_number(more)?;
         assigned.map(|nodes| Ok(self.replicas(nodes)?)).collect()
     }
 

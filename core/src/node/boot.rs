@@ -7,7 +7,7 @@
 
 use super::{Node, Stage, Step};
 use crate::config::topic::TopicConfig;
-use crate::metadata::{Metadata, MetadataRecord, TopicId, draft::Draft};
+use crate::metadata::{Metadata, TopicId};
 use crate::partition::{Partition, Saved, log_config};
 use crate::seam::Fact;
 use bytes::Bytes;
@@ -143,14 +143,7 @@ impl Node {
         if self.metadata.cluster_id().is_some() {
             return;
         }
-        let mut draft = Draft::new(&mut self.metadata, &mut self.rng);
-        let id = match &self.config.cluster_id {
-            Some(id) => id.clone(),
-            None => draft.topic_id().to_string(),
-        };
-        draft.put(MetadataRecord::ClusterId { id });
-        let drafted = draft.finish();
-        self.carry_out(step, drafted);
+        self.admin(step, |admin| admin.found_cluster());
     }
 
     /// This boot's first group is durable: the node opens.

@@ -3,6 +3,9 @@
 //! The table lists what the protocol has, not what this broker answers; which of them are advertised is
 //! decided elsewhere. Keys 4 to 7 belonged to the ZooKeeper era and are gone.
 
+#[cfg(test)]
+mod tests;
+
 use std::fmt;
 use std::ops::RangeInclusive;
 

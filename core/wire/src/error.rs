@@ -3,6 +3,9 @@
 //! The texts are for logs and for the `error_message` of an answer that has nothing better to say. What a
 //! code means for a request is decided by whoever answers it.
 
+#[cfg(test)]
+mod tests;
+
 use std::fmt;
 
 /// An error as it stands in a response: any number, known or not; 0 is success.

@@ -4,7 +4,7 @@
 
 #![allow(dead_code)] // each test binary uses its part
 
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::{Bytes, BytesMut};
 use sordini_core::seam::{
     Body, CloseReason, Completion, ConnId, Disk, DiskOp, Event, Fact, FileName, FileSlice,
     Generation, ListenerId, LogId, Machine, Mono, NetOp, Now, Offset, Outbox, Part, Wall,
@@ -25,6 +25,8 @@ pub struct Seen {
     pub events: u64,
     /// Most bytes that any connection owed its peer.
     pub unsent_max: u64,
+    /// Bytes that the kernel took.
+    pub sent: u64,
     /// Most bytes that any event carried.
     pub piece_max: usize,
     /// Frames whose pieces lay apart, and all frames of more than 32 KiB.
@@ -141,6 +143,7 @@ impl Machine for Echo {
             Event::Sent { conn, bytes } => {
                 let state = self.conns.get_mut(&conn).expect("sent to an open connection");
                 state.unsent -= bytes;
+                self.seen.lock().unwrap().sent += bytes;
                 if state.off && state.unsent <= self.unsent_max {
                     state.off = false;
                     out.net.push(NetOp::ReadOn { conn });
@@ -329,11 +332,4 @@ pub fn file_part(at: u64, len: u32) -> Part {
 /// A memory part of a response.
 pub fn memory_part(bytes: &[u8]) -> Part {
     Part::Memory(Bytes::copy_from_slice(bytes))
-}
-
-/// The first bytes of a slice, without copying the rest.
-pub fn head(bytes: &mut Bytes, len: usize) -> Bytes {
-    let head = bytes.slice(..len);
-    bytes.advance(len);
-    head
 }

@@ -65,6 +65,12 @@ impl Head {
         Lsn(self.lsn.0 - u64::from(self.index) * BLOCK_BYTES as u64)
     }
 
+    /// The head of the block `n` places behind this one, the group's first.
+    pub fn nth(&self, n: u32) -> Head {
+        let lsn = Lsn(self.lsn.0 + u64::from(n) * BLOCK_BYTES as u64);
+        Head { lsn, index: self.index + n, at: self.at + n, ..*self }
+    }
+
     /// Number of the group's first block in its file.
     pub fn group_at(&self) -> u32 {
         self.at - self.index
@@ -195,9 +201,29 @@ pub fn blank(blocks: &mut Vec<Block>, mut at: usize, end: usize) {
 
 /// Appends the payload of a block to `to`.
 pub fn unstripe(bytes: &[u8], to: &mut Vec<u8>) {
+    unstripe_where(bytes, to, |_| true);
+}
+
+/// Appends the payload of a block that is not valid to `to`, with zeroes for what was not written in lap `lap`.
+pub fn unstripe_lap(bytes: &[u8], lap: u32, to: &mut Vec<u8>) {
+    let tags = tags(bytes);
+    unstripe_where(bytes, to, |sector| tags[2 * sector..2 * sector + 2] == [lap; 2]);
+}
+
+/// Moves the payload of the block at byte `from` to byte `to`, which is not behind it, within one buffer.
+pub fn pack(bytes: &mut [u8], from: usize, mut to: usize) {
     for sector in 0..SECTORS {
         let (start, stop) = payload_of(sector);
-        to.extend_from_slice(&bytes[start..stop]);
+        bytes.copy_within(from + start..from + stop, to);
+        to += stop - start;
+    }
+}
+
+fn unstripe_where(bytes: &[u8], to: &mut Vec<u8>, take: impl Fn(usize) -> bool) {
+    for sector in 0..SECTORS {
+        let (start, stop) = payload_of(sector);
+        let from = if take(sector) { bytes } else { &ZERO.0 };
+        to.extend_from_slice(&from[start..stop]);
     }
 }
 
@@ -239,7 +265,8 @@ fn head(b: &[u8]) -> Found {
     if head.sound() { Found::Valid(head) } else { Found::Bad }
 }
 
-fn most_common(tags: &Tags) -> u32 {
+/// The lap that most tags name.
+pub fn most_common(tags: &Tags) -> u32 {
     let count = |t: u32| tags.iter().filter(|&&u| u == t).count();
     *tags.iter().max_by_key(|&&t| count(t)).expect("tags are not empty")
 }

@@ -83,9 +83,7 @@ fn group(bytes: &Bytes, at: usize, first: block::Head) -> Option<Vec<String>> {
     for index in 0..first.blocks {
         let start = (at + index as usize) * BLOCK_BYTES;
         let block = bytes.get(start..start + BLOCK_BYTES)?;
-        let lsn = crate::id::Lsn(first.lsn.0 + u64::from(index) * BLOCK_BYTES as u64);
-        let expected = block::Head { index, lsn, at: first.at + index, ..first };
-        if block::read(block) != Found::Valid(expected) {
+        if block::read(block) != Found::Valid(first.nth(index)) {
             return None;
         }
         block::unstripe(block, &mut payload);
@@ -104,7 +102,7 @@ fn group(bytes: &Bytes, at: usize, first: block::Head) -> Option<Vec<String>> {
         match Frame::decode(&frames, next) {
             Ok((frame, end)) => {
                 let wrong = frame.prove(next).err().map(|e| format!("; {e}")).unwrap_or_default();
-                let id = frame.identity(next as u32);
+                let id = frame.identity(next as u32, &frame.head());
                 lines.push(format!("  byte {next}: {id}, {} bytes{wrong}", end - next));
                 next = end;
             }
@@ -114,13 +112,18 @@ fn group(bytes: &Bytes, at: usize, first: block::Head) -> Option<Vec<String>> {
             }
         }
     }
-    let Footer { synced_through, entries, echo, .. } = footer;
+    let echo = footer.echo();
+    let mut before: Vec<String> = echo.entries.iter().map(|e| e.to_string()).collect();
+    match (before.is_empty(), echo.whole) {
+        (_, false) => before.push("perhaps more".into()),
+        (true, true) => before.push("nothing".into()),
+        (false, true) => {}
+    }
     lines.push(format!(
-        "  footer: {} frames, synced through group {}, group before: {}{}",
-        entries.len(),
-        synced_through.0,
-        echo.entries.iter().map(|e| e.to_string()).collect::<Vec<_>>().join(", "),
-        if echo.whole { "" } else { " and perhaps more" },
+        "  footer: {} frames, synced through group {}; the group before held {}",
+        footer.frames,
+        footer.synced_through.0,
+        before.join(", "),
     ));
     Some(lines)
 }

@@ -80,7 +80,7 @@ pub struct Identity {
     pub base: u64,
     /// Last offset (inclusive) of an `Append`; `to` of a range.
     pub last: u64,
-    /// The batch's own CRC-32C of an `Append`.
+    /// The batch's own CRC-32C of an `Append`, the frame's checksum of others.
     pub crc: u32,
 }
 
@@ -125,8 +125,16 @@ impl Frame {
         }
     }
 
-    /// What a footer says of it, when it begins at payload byte `at`.
-    pub fn identity(&self, at: u32) -> Identity {
+    /// What a footer says of it, when it begins at payload byte `at` with this header.
+    pub fn identity(&self, at: u32, head: &[u8; FRAME_HEAD_BYTES]) -> Identity {
+        match self {
+            Frame::Append { crc, .. } => Identity { crc: *crc, ..self.topic(at) },
+            _ => Identity { crc: le32(head, 0), ..self.topic(at) },
+        }
+    }
+
+    /// Its identity but for the checksum.
+    fn topic(&self, at: u32) -> Identity {
         let kind = self.kind();
         let plain = |log: LogId, base: u64, last: u64| Identity {
             kind,
@@ -138,8 +146,8 @@ impl Frame {
             crc: 0,
         };
         match self {
-            Frame::Append { log, epoch, base, last, crc, .. } => {
-                Identity { epoch: *epoch, crc: *crc, ..plain(*log, base.0, last.0) }
+            Frame::Append { log, epoch, base, last, .. } => {
+                Identity { epoch: *epoch, ..plain(*log, base.0, last.0) }
             }
             Frame::Truncate { log, to } => plain(*log, to.0, 0),
             Frame::LogStart { log, start } => plain(*log, start.0, 0),
@@ -178,7 +186,7 @@ impl Frame {
 
     /// The encoded header.
     pub fn head(&self) -> [u8; FRAME_HEAD_BYTES] {
-        let id = self.identity(0);
+        let id = self.topic(0);
         let [a, b] = self.payload();
         let len = u32::try_from(a.len() + b.len()).expect("a frame fits a journal file");
         let mut h = [0; FRAME_HEAD_BYTES];
@@ -188,7 +196,9 @@ impl Frame {
         h[16..24].copy_from_slice(&id.log.0.to_le_bytes());
         h[24..32].copy_from_slice(&id.base.to_le_bytes());
         h[32..40].copy_from_slice(&id.last.to_le_bytes());
-        h[40..44].copy_from_slice(&id.crc.to_le_bytes());
+        if let Frame::Append { crc, .. } = self {
+            h[40..44].copy_from_slice(&crc.to_le_bytes());
+        }
         let crc = checksum(id.kind, &h, a, b);
         h[0..4].copy_from_slice(&crc.to_le_bytes());
         h
@@ -326,7 +336,8 @@ impl fmt::Display for Identity {
         let Identity { kind, log, epoch, base, last, crc, .. } = self;
         match kind {
             FrameKind::Append => {
-                write!(f, "{kind} {log} offsets {base}..={last} epoch {epoch} crc {crc:08x}")
+                write!(f, "{kind} {log} offsets {base}..={last} epoch {epoch}")?;
+                if *crc == 0 { Ok(()) } else { write!(f, " crc {crc:08x}") }
             }
             FrameKind::Truncate => write!(f, "{kind} {log} to {base}"),
             FrameKind::LogStart => write!(f, "{kind} {log} start {base}"),

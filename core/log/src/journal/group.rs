@@ -13,8 +13,9 @@
 
 use super::block::{self, Head, PAYLOAD_BYTES, le32, le64};
 use super::frame::{Frame, FrameKind, IDENTITY_BYTES, Identity};
-use crate::disk::{BLOCK_BYTES, Block};
+use crate::disk::Block;
 use crate::id::{GroupSeq, Lsn};
+use bytes::Bytes;
 
 /// Length of the fixed end of a footer in bytes.
 pub const TRAILER_BYTES: usize = 56;
@@ -37,10 +38,12 @@ pub struct Footer {
     pub synced_through: GroupSeq,
     /// Bytes of frames, from the group's first payload byte.
     pub frames_bytes: u32,
-    /// Identity of every frame, in order.
-    pub entries: Vec<Identity>,
-    /// What the group before it holds.
-    pub echo: Echo,
+    /// Number of frames.
+    pub frames: u32,
+    /// Encoded identities: one of every frame, then the echo.
+    lists: Bytes,
+    /// Whether the echo is whole.
+    echo_whole: bool,
 }
 
 /// What a group holds, as the next group's footer repeats it: consecutive appends to a log are one entry.
@@ -94,8 +97,9 @@ impl Open {
     /// Adds a frame: the one copy of its payload on the way to the disk.
     pub fn put(&mut self, frame: &Frame) {
         let at = u32::try_from(self.filled).expect("a group is smaller than a journal file");
-        self.entries.push(frame.identity(at));
-        self.filled = block::stripe(&mut self.blocks, self.filled, &frame.head());
+        let head = frame.head();
+        self.entries.push(frame.identity(at, &head));
+        self.filled = block::stripe(&mut self.blocks, self.filled, &head);
         for piece in frame.payload() {
             self.filled = block::stripe(&mut self.blocks, self.filled, piece);
         }
@@ -122,17 +126,9 @@ impl Open {
     ) -> (Vec<Block>, Vec<Identity>) {
         assert_eq!(first.group, self.seq, "the head of another group");
         let blocks = self.blocks(echo.entries.len(), 0);
-        let footer = Footer {
-            seq: self.seq,
-            lsn: first.lsn,
-            lap: first.lap,
-            synced_through,
-            frames_bytes: u32::try_from(self.filled).expect("a group is smaller than a file"),
-            entries: std::mem::take(&mut self.entries),
-            echo: Echo::default(),
-        };
+        let frames_bytes = u32::try_from(self.filled).expect("a group is smaller than a file");
         scratch.clear();
-        footer.encode(echo, scratch);
+        encode_footer(&first, synced_through, frames_bytes, &self.entries, echo, scratch);
         self.blocks.truncate(blocks);
         let start = blocks * PAYLOAD_BYTES - scratch.len();
         block::blank(&mut self.blocks, self.filled, start);
@@ -140,11 +136,9 @@ impl Open {
         assert_eq!(self.blocks.len(), blocks, "the footer ends the last block");
         let count = u32::try_from(blocks).expect("a group is smaller than a file");
         for (index, block) in (0..count).zip(&mut self.blocks) {
-            let lsn = Lsn(first.lsn.0 + u64::from(index) * BLOCK_BYTES as u64);
-            let head = Head { lsn, index, blocks: count, at: first.at + index, ..first };
-            block::seal(block, &head);
+            block::seal(block, &Head { blocks: count, ..first.nth(index) });
         }
-        (self.blocks, footer.entries)
+        (self.blocks, self.entries)
     }
 }
 
@@ -171,55 +165,74 @@ impl Echo {
 }
 
 impl Footer {
-    /// Encodes the footer, with `echo` in place of its own, at the end of `to`.
-    fn encode(&self, echo: &Echo, to: &mut Vec<u8>) {
-        for id in self.entries.iter().chain(&echo.entries) {
-            to.extend_from_slice(&id.encode());
-        }
-        let trailer = to.len();
-        let count = |n: usize| u32::try_from(n).expect("a group is smaller than a file");
-        to.extend_from_slice(&[0; 4]);
-        to.extend_from_slice(&TRAILER_MAGIC.to_le_bytes());
-        to.extend_from_slice(&self.seq.0.to_le_bytes());
-        to.extend_from_slice(&self.lsn.0.to_le_bytes());
-        to.extend_from_slice(&self.synced_through.0.to_le_bytes());
-        to.extend_from_slice(&self.lap.to_le_bytes());
-        to.extend_from_slice(&self.frames_bytes.to_le_bytes());
-        to.extend_from_slice(&count(self.entries.len()).to_le_bytes());
-        to.extend_from_slice(&count(echo.entries.len()).to_le_bytes());
-        to.extend_from_slice(&u32::from(echo.whole).to_le_bytes());
-        to.extend_from_slice(&[0; 4]);
-        assert_eq!(to.len() - trailer, TRAILER_BYTES, "the trailer as drawn");
-        let crc = footer_checksum(to, trailer);
-        to[trailer..trailer + 4].copy_from_slice(&crc.to_le_bytes());
-    }
-
     /// Reads the footer that ends `payload`, a group's payload; `None` if there is none that can be believed.
-    pub fn decode(payload: &[u8]) -> Option<Footer> {
+    pub fn decode(payload: &Bytes) -> Option<Footer> {
         let trailer = payload.len().checked_sub(TRAILER_BYTES)?;
         let t = &payload[trailer..];
-        let (entries, echo) = (le32(t, 40) as usize, le32(t, 44) as usize);
-        let lists = entries.checked_add(echo)?.checked_mul(IDENTITY_BYTES)?;
+        let (frames, echo) = (le32(t, 40), le32(t, 44));
+        let lists = (frames as usize).checked_add(echo as usize)?.checked_mul(IDENTITY_BYTES)?;
         let start = trailer.checked_sub(lists)?;
-        let whole = &payload[start..];
-        if le32(t, 4) != TRAILER_MAGIC || footer_checksum(whole, lists) != le32(t, 0) {
+        if le32(t, 4) != TRAILER_MAGIC || footer_checksum(&payload[start..], lists) != le32(t, 0) {
             return None;
         }
-        let ids = payload[start..trailer].as_chunks::<IDENTITY_BYTES>().0;
-        let list = |ids: &[[u8; IDENTITY_BYTES]]| {
-            ids.iter().map(Identity::decode).collect::<Option<Vec<Identity>>>()
-        };
         let footer = Footer {
             seq: GroupSeq(le64(t, 8)),
             lsn: Lsn(le64(t, 16)),
             synced_through: GroupSeq(le64(t, 24)),
             lap: le32(t, 32),
             frames_bytes: le32(t, 36),
-            entries: list(&ids[..entries])?,
-            echo: Echo { entries: list(&ids[entries..])?, whole: le32(t, 48) == 1 },
+            frames,
+            lists: payload.slice(start..trailer),
+            echo_whole: le32(t, 48) == 1,
         };
-        (footer.frames_bytes as usize <= start).then_some(footer)
+        let readable = footer.ids().iter().all(|id| Identity::decode(id).is_some());
+        (readable && footer.frames_bytes as usize <= start).then_some(footer)
     }
+
+    /// Identity of every frame, in order.
+    pub fn entries(&self) -> impl Iterator<Item = Identity> {
+        self.ids()[..self.frames as usize].iter().filter_map(Identity::decode)
+    }
+
+    /// What the group before it holds.
+    pub fn echo(&self) -> Echo {
+        let entries = self.ids()[self.frames as usize..].iter().filter_map(Identity::decode);
+        Echo { entries: entries.collect(), whole: self.echo_whole }
+    }
+
+    fn ids(&self) -> &[[u8; IDENTITY_BYTES]] {
+        self.lists.as_chunks().0
+    }
+}
+
+/// Encodes a footer at the end of `to`.
+fn encode_footer(
+    first: &Head,
+    synced_through: GroupSeq,
+    frames_bytes: u32,
+    entries: &[Identity],
+    echo: &Echo,
+    to: &mut Vec<u8>,
+) {
+    for id in entries.iter().chain(&echo.entries) {
+        to.extend_from_slice(&id.encode());
+    }
+    let trailer = to.len();
+    let count = |n: usize| u32::try_from(n).expect("a group is smaller than a file");
+    to.extend_from_slice(&[0; 4]);
+    to.extend_from_slice(&TRAILER_MAGIC.to_le_bytes());
+    to.extend_from_slice(&first.group.0.to_le_bytes());
+    to.extend_from_slice(&first.lsn.0.to_le_bytes());
+    to.extend_from_slice(&synced_through.0.to_le_bytes());
+    to.extend_from_slice(&first.lap.to_le_bytes());
+    to.extend_from_slice(&frames_bytes.to_le_bytes());
+    to.extend_from_slice(&count(entries.len()).to_le_bytes());
+    to.extend_from_slice(&count(echo.entries.len()).to_le_bytes());
+    to.extend_from_slice(&u32::from(echo.whole).to_le_bytes());
+    to.extend_from_slice(&[0; 4]);
+    assert_eq!(to.len() - trailer, TRAILER_BYTES, "the trailer as drawn");
+    let crc = footer_checksum(to, trailer);
+    to[trailer..trailer + 4].copy_from_slice(&crc.to_le_bytes());
 }
 
 /// Checksum of a footer whose trailer begins at `trailer`: everything but the checksum itself.

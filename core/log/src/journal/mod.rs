@@ -101,7 +101,9 @@ pub struct Journal {
     queue: VecDeque<Open>,
     /// The group that is with the disk.
     flight: Option<Flight>,
-    /// Every group through this one is durable. `synced < flight < queue < open`, without gaps.
+    /// Groups before this one are covered by a checkpoint.
+    first: GroupSeq,
+    /// Every group through this one is durable. `first <= synced + 1`, `synced < flight < queue < open`, without gaps.
     synced: GroupSeq,
     /// What the group that was handed to the disk last holds.
     echo: Echo,
@@ -139,7 +141,8 @@ impl Journal {
     /// The journal of an empty data directory. The directory `journal` itself is there and durable; the files are made by
     /// [`Journal::flush`], the first of them at once.
     pub fn create(config: JournalConfig) -> Journal {
-        Journal::new(config, Ring::default(), GroupSeq(1), Echo::default())
+        let nothing_before = Echo { entries: vec![], whole: true };
+        Journal::new(config, Ring::default(), GroupSeq(1), nothing_before)
     }
 
     /// The journal that [`recover`] found. Writing goes on behind the last group that was kept, in a new lap.
@@ -163,7 +166,7 @@ impl Journal {
         let ring = Ring { files, tail, lap, lsn: image.next_lsn };
         let resync = tail.map(|(index, _)| index);
         let echo = image.echo.clone();
-        Journal { resync, ..Journal::new(config, ring, image.next_seq, echo) }
+        Journal { resync, first: image.from, ..Journal::new(config, ring, image.next_seq, echo) }
     }
 
     fn new(config: JournalConfig, ring: Ring, next: GroupSeq, echo: Echo) -> Journal {
@@ -173,6 +176,7 @@ impl Journal {
             open: Open::new(next, vec![], vec![]),
             queue: VecDeque::new(),
             flight: None,
+            first: GroupSeq(1),
             synced: GroupSeq(next.0 - 1),
             echo,
             unsealed: None,
@@ -264,6 +268,7 @@ impl Journal {
     /// A durable checkpoint covers every group before `before`: files wholly before it are written over from now on.
     pub fn recycle(&mut self, before: GroupSeq) {
         assert!(before.0 <= self.synced.0 + 1, "a checkpoint covers durable groups only");
+        self.first = self.first.max(before);
         self.ring.recycle(before);
     }
 
@@ -291,9 +296,9 @@ impl Journal {
         made.map(|f| u64::from(f.blocks) * BLOCK_BYTES as u64).sum()
     }
 
-    /// The oldest group that a file still has to keep; the open one if there is none.
+    /// The first group that no checkpoint covers: where a recovery would begin.
     pub fn tail_seq(&self) -> GroupSeq {
-        self.ring.files.iter().filter_map(|f| f.last).min().unwrap_or(self.open.seq)
+        self.first
     }
 
     /// When [`Journal::tick`] wants to be called next.

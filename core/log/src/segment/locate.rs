@@ -20,7 +20,7 @@ const BLOCK_BYTES: usize = 64 << 10;
 const LARGE_BATCH_BYTES: u64 = 32 << 10;
 const LARGE_BLOCK_BYTES: usize = 4 << 10;
 /// The most that the records of one batch may come to when opened to look for a time.
-pub const OPENED_BYTES_MAX: usize = 64 << 20;
+pub(crate) const OPENED_BYTES_MAX: usize = 64 << 20;
 
 /// Answers `query` over the first `len` bytes of the segment file `base` with the help of its indexes (an empty
 /// file where one is missing). [`DiskErrorKind::Corrupt`] if the file is not what was written.

@@ -9,6 +9,7 @@ mod locate;
 
 pub use index::{INDEX_ENTRY_BYTES, IndexEntry, TIME_ENTRY_BYTES, TimeEntry};
 pub use locate::{check_range, locate};
+pub(crate) use locate::{latest_of, record_at};
 
 use crate::id::Offset;
 use crate::time::Wall;
@@ -196,3 +197,6 @@ impl Segment {
         mark
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -220,8 +220,8 @@ impl Storage {
             Err(e) => return self.boot_failed(e.to_string(), notes),
         };
         self.journal = match empty {
-            true => Journal::create(self.config.journal.clone()),
-            false => Journal::resume(&image, self.config.journal.clone()),
+            true => Journal::create(self.config.journal),
+            false => Journal::resume(&image, self.config.journal),
         };
         let number = checkpoint.as_ref().map_or(0, |c| c.number);
         let rebuilt = match rebuild(now, checkpoint, image) {

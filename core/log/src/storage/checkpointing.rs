@@ -117,6 +117,19 @@ impl Storage {
         }
     }
 
+    /// A log was cut: the checkpoint under way vouches for no more than is left.
+    pub(super) fn checkpoint_cut(&mut self, id: LogId, to: Offset) {
+        let (State::Waiting { taken, .. } | State::Writing { taken, .. }) =
+            &mut self.checkpointing.state
+        else {
+            return;
+        };
+        if let Some(end) = taken.ends.get_mut(&id) {
+            *end = (*end).min(to);
+        }
+        self.checkpoint_progress(id);
+    }
+
     /// A log is deleted in group `seq`. What a waiting checkpoint says of its files may never become true; that is
     /// no harm once a recovery is sure to see the deletion too.
     pub(super) fn checkpoint_loses(&mut self, id: LogId, seq: GroupSeq) {

@@ -18,7 +18,6 @@ mod room;
 mod sweep;
 #[cfg(test)]
 mod tests;
-mod time;
 mod write;
 
 pub use config::StorageConfig;
@@ -34,6 +33,7 @@ use crate::log::{Log, LogRead};
 use crate::segment::{Head, LogConfig, Segment};
 use crate::span::Spans;
 use crate::time::{Mono, Now};
+use crate::time_read::TimeRead;
 use boot::Stage;
 use bytes::Bytes;
 use checkpointing::Checkpointing;
@@ -72,10 +72,12 @@ pub struct Storage {
 }
 
 /// What waits for a group to be durable.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 enum After {
     /// Segments below the log's start go.
     DropSegments(LogId, Offset),
+    /// Segments behind a cut go.
+    Unlink(LogId, Vec<Segment>),
     /// The directory of a deleted log goes.
     Remove(LogId),
 }
@@ -84,7 +86,7 @@ impl Storage {
     /// Storage that knows nothing yet; [`Storage::boot`] comes next.
     pub fn new(config: StorageConfig) -> Storage {
         Storage {
-            journal: Journal::create(config.journal.clone()),
+            journal: Journal::create(config.journal),
             config,
             boot: 0,
             stage: Stage::New,
@@ -127,7 +129,7 @@ impl Storage {
             },
             Done::Boot(step) => self.boot_done(now, step, result, out, notes),
             Done::Segment { log, generation, step } => {
-                self.segment_done(now, log, generation, step, result, out, notes);
+                self.segment_done(now, (log, generation), step, result, out, notes);
             }
             Done::Checkpoint { number, step } => {
                 self.checkpoint_done(now, number, step, result, notes);
@@ -253,6 +255,26 @@ impl Storage {
         seq
     }
 
+    /// Removes everything from `to` on, which is where a batch begins. The log is in another generation from now
+    /// on: what was under way for the removed part is dropped when it comes back.
+    pub fn truncate(&mut self, log: LogId, to: Offset) -> GroupSeq {
+        let seq = self.put(Frame::Truncate { log, to });
+        let entry = self.logs.get_mut(&log).expect("the log exists");
+        if entry.writer.busy() {
+            self.writes.piece_gone();
+        }
+        let gone = entry.truncate(seq, to);
+        entry.invariants();
+        self.cached_bytes -= gone.cached_bytes;
+        self.space.unwritten_bytes -= gone.unwritten_bytes;
+        if gone.joined {
+            self.joined.push_back((seq, log));
+        }
+        self.after.push_back((seq, After::Unlink(log, gone.segments)));
+        self.checkpoint_cut(log, to);
+        seq
+    }
+
     /// Keeps replication's hard state, at most 4 KiB, opaque.
     pub fn hard_state(&mut self, log: LogId, state: Bytes) -> GroupSeq {
         self.log_mut(log).hard_state = state.clone();
@@ -320,6 +342,19 @@ impl Storage {
     /// What of it cannot be read.
     pub fn faulty(&self, log: LogId) -> &Spans {
         &self.log(log).faulty
+    }
+
+    /// Looks for a record by time in `from .. until`. [`Lookup::Cold`] goes segment by segment.
+    pub fn find_time(&self, log: LogId, query: TimeQuery, from: Offset, until: Offset) -> Lookup {
+        let log = self.log(log);
+        let (segment, query, next) = match log.find_time(query, from, until) {
+            TimeRead::Hot(found) => return Lookup::Hot(found),
+            TimeRead::Faulty => return Lookup::Faulty,
+            TimeRead::Cold { segment, query, next } => (segment, query, next),
+        };
+        let len = log.believed_bytes(&segment);
+        let (dir, segment) = (log.dir.clone(), segment.base);
+        Lookup::Cold { op: OpKind::Find { dir, segment, len, query }, next }
     }
 
     /// Whole batches from the one that holds `from`, none that ends beyond `until`, as many as fit in
@@ -394,6 +429,7 @@ impl Storage {
                     self.log_start_durable(log, start);
                     self.drop_segments(log, out);
                 }
+                After::Unlink(log, segments) => self.unlink(log, &segments, out),
                 After::Remove(log) => self.start_removal(now, log, out, notes),
             }
         }

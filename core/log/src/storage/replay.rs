@@ -11,7 +11,7 @@ use crate::checkpoint::{Checkpoint, SavedLog};
 use crate::id::{GroupSeq, LogId, Offset};
 use crate::journal::{Finding, Frame, FrameKind, JournalImage};
 use crate::log::Log;
-use crate::segment::{Head, INDEX_ENTRY_BYTES, LogConfig, TIME_ENTRY_BYTES};
+use crate::segment::{Head, LogConfig};
 use crate::span::Span;
 use crate::time::Now;
 use crate::writer::{Home, Stale};
@@ -112,12 +112,7 @@ fn restore(saved: SavedLog) -> Log {
     log.faulty = saved.faulty;
     log.writer.home = if saved.made { Home::Made } else { Home::Missing };
     log.writer.unswept = true;
-    log.writer.stale = saved.segments.last().map(|s| Stale {
-        segment: s.base,
-        bytes: s.bytes,
-        index_bytes: u64::from(s.index_entries) * u64::from(INDEX_ENTRY_BYTES),
-        time_bytes: u64::from(s.time_entries) * u64::from(TIME_ENTRY_BYTES),
-    });
+    log.writer.stale = saved.segments.last().map(Stale::of);
     log.segments = saved.segments;
     log
 }
@@ -147,7 +142,19 @@ impl Rebuilt {
                 (id, Replayed::Batch { epoch, batch })
             }
             Frame::Truncate { log: id, to } => {
-                return Err(format!("{id} was cut at {to}, which this version cannot replay"));
+                let log = self.log(id)?;
+                if to < log.start || to > log.end {
+                    return Err(format!(
+                        "{id} reaches from {} to {} and was cut at {to}",
+                        log.start, log.end
+                    ));
+                }
+                log.truncate(seq, to);
+                self.marks.retain_mut(|(log, s)| {
+                    s.to = if *log == id { s.to.min(to) } else { s.to };
+                    s.from < s.to
+                });
+                (id, Replayed::Truncate(to))
             }
             Frame::LogStart { log: id, start } => {
                 let log = self.log(id)?;

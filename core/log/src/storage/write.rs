@@ -9,6 +9,7 @@ use super::{Storage, remove};
 use crate::disk::{DiskOp, DiskResult, Done, FileName, LogFile, OpKind, SegmentStep};
 use crate::id::{Generation, LogId, Offset};
 use crate::io_errors::{Purpose, Verdict};
+use crate::segment::Segment;
 use crate::storage::Note;
 use crate::time::{Mono, Now};
 use crate::writer::{Home, Progress};
@@ -45,7 +46,9 @@ impl Storage {
             return;
         }
         let enough = log.waiting_bytes() >= self.config.write_bytes_min;
-        if enough || log.writer.target.is_some_and(|t| log.file_synced < t) {
+        // Nobody makes a directory and then waits.
+        let begun = log.writer.home == Home::Made && log.written == Offset(0);
+        if enough || begun || log.writer.target.is_some_and(|t| log.file_synced < t) {
             log.writer.ready = true;
             self.writes.ready.push_back(id);
         } else if !log.writer.dirty {
@@ -95,8 +98,7 @@ impl Storage {
     pub(super) fn segment_done(
         &mut self,
         now: Now,
-        id: LogId,
-        generation: Generation,
+        (id, generation): (LogId, Generation),
         step: SegmentStep,
         result: DiskResult,
         out: &mut Vec<DiskOp>,
@@ -157,14 +159,20 @@ impl Storage {
     /// Removes the files of segments that lie below the log's start, which is durable.
     pub(super) fn drop_segments(&mut self, id: LogId, out: &mut Vec<DiskOp>) {
         let Some(log) = self.logs.get_mut(&id) else { return };
-        for segment in log.drop_below_start() {
-            let base = segment.base;
+        let gone = log.drop_below_start();
+        log.invariants();
+        self.unlink(id, &gone, out);
+        self.checkpoint_progress(id);
+    }
+
+    /// Removes the files of segments that the log does not have any more.
+    pub(super) fn unlink(&mut self, id: LogId, segments: &[Segment], out: &mut Vec<DiskOp>) {
+        let Some(log) = self.logs.get_mut(&id) else { return };
+        for base in segments.iter().map(|s| s.base) {
             for file in [LogFile::Segment(base), LogFile::Index(base), LogFile::TimeIndex(base)] {
                 let file = FileName::Log(log.dir.clone(), file);
                 out.push(DiskOp { kind: OpKind::Unlink { file }, done: Done::Nothing });
             }
         }
-        log.invariants();
-        self.checkpoint_progress(id);
     }
 }

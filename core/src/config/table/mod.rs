@@ -136,7 +136,7 @@ impl std::fmt::Display for Value {
         match self {
             Value::Boolean(b) => b.fmt(f),
             Value::Number(n) => n.fmt(f),
-            Value::Double(d) if d.abs() >= 1e16 => write!(f, "{}", format!("{d:E}")),
+            Value::Double(d) if d.abs() >= 1e16 => write!(f, "{d:E}"),
             Value::Double(d) => write!(f, "{d:?}"),
             Value::Text(t) => f.write_str(t),
             Value::List(l) => f.write_str(&l.join(",")),
@@ -207,7 +207,7 @@ impl Row {
             (Check::Range(_, max), Value::Number(n)) if *n > max => {
                 format!("Value must be no more than {max}")
             }
-            (Check::Range(min, _), Value::Double(d)) if !(*d >= min as f64) => {
+            (Check::Range(min, _), Value::Double(d)) if d.is_nan() || *d < min as f64 => {
                 format!("Value must be at least {min}")
             }
             (Check::Range(_, max), Value::Double(d)) if *d > max as f64 => {

@@ -39,11 +39,13 @@ impl Reader {
     }
 
     /// Bytes read so far.
+    #[inline]
     pub fn position(&self) -> usize {
         self.at
     }
 
     /// Bytes that may still be read.
+    #[inline]
     pub fn remaining(&self) -> usize {
         self.end - self.at
     }
@@ -82,46 +84,55 @@ impl Reader {
     }
 
     /// Any byte but 0 is true.
+    #[inline]
     pub fn bool(&mut self) -> Result<bool, DecodeError> {
         self.array::<1>().map(|b| b[0] != 0)
     }
 
     /// One byte, signed.
+    #[inline]
     pub fn i8(&mut self) -> Result<i8, DecodeError> {
         self.array().map(i8::from_be_bytes)
     }
 
     /// Two bytes, signed.
+    #[inline]
     pub fn i16(&mut self) -> Result<i16, DecodeError> {
         self.array().map(i16::from_be_bytes)
     }
 
     /// Two bytes, unsigned.
+    #[inline]
     pub fn u16(&mut self) -> Result<u16, DecodeError> {
         self.array().map(u16::from_be_bytes)
     }
 
     /// Four bytes, signed.
+    #[inline]
     pub fn i32(&mut self) -> Result<i32, DecodeError> {
         self.array().map(i32::from_be_bytes)
     }
 
     /// Four bytes, unsigned.
+    #[inline]
     pub fn u32(&mut self) -> Result<u32, DecodeError> {
         self.array().map(u32::from_be_bytes)
     }
 
     /// Eight bytes, signed.
+    #[inline]
     pub fn i64(&mut self) -> Result<i64, DecodeError> {
         self.array().map(i64::from_be_bytes)
     }
 
     /// IEEE 754, eight bytes.
+    #[inline]
     pub fn f64(&mut self) -> Result<f64, DecodeError> {
         self.array().map(f64::from_be_bytes)
     }
 
     /// Sixteen bytes.
+    #[inline]
     pub fn uuid(&mut self) -> Result<Uuid, DecodeError> {
         self.array().map(Uuid)
     }

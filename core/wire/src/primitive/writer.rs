@@ -6,7 +6,7 @@
 //! a frame and the sizes of tagged fields are known last, and patched into the one buffer.
 
 use super::{Records, RecordsPart, Uuid};
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::Bytes;
 use smallvec::SmallVec;
 
 /// Kafka's limit for strings, in bytes.
@@ -14,6 +14,9 @@ const STRING_BYTES_MAX: usize = i16::MAX as usize;
 
 /// Record bytes up to this length are copied: a part of its own costs more.
 const COPY_BYTES_MAX: usize = 256;
+
+/// Room that a new frame has for its framing.
+const FRAME_BYTES_START: usize = 256;
 
 /// A piece of what was written.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,7 +38,7 @@ pub type Parts = SmallVec<[Part; 3]>;
 /// Collects what is to be sent.
 #[derive(Clone, Debug, Default)]
 pub struct Writer {
-    buffer: BytesMut,
+    buffer: Vec<u8>,
     /// Where in the buffer each foreign piece belongs; the places never decrease.
     foreign: SmallVec<[(usize, Part); 2]>,
     foreign_len: usize,
@@ -50,7 +53,8 @@ impl Writer {
 
     /// A whole frame: [`Writer::finish`] puts the length of everything in front.
     pub fn frame() -> Writer {
-        let mut writer = Writer { framed: true, ..Writer::default() };
+        let buffer = Vec::with_capacity(FRAME_BYTES_START);
+        let mut writer = Writer { buffer, framed: true, ..Writer::default() };
         writer.i32(0);
         writer
     }
@@ -76,8 +80,12 @@ impl Writer {
             let len = i32::try_from(self.len() - 4).expect("a frame is shorter than 2^31 bytes");
             self.buffer[..4].copy_from_slice(&len.to_be_bytes());
         }
-        let buffer = self.buffer.freeze();
         let mut parts = Parts::new();
+        let buffer = Bytes::from(self.buffer);
+        if self.foreign.is_empty() && !buffer.is_empty() {
+            parts.push(Part::Bytes(buffer));
+            return parts;
+        }
         let mut at = 0;
         for (place, part) in self.foreign {
             if place > at {
@@ -103,7 +111,7 @@ impl Writer {
         match parts.as_slice() {
             [] => Bytes::new(),
             [only] => piece(only),
-            many => many.iter().map(piece).fold(BytesMut::new(), joined).freeze(),
+            many => many.iter().map(piece).collect::<Vec<_>>().concat().into(),
         }
     }
 
@@ -114,68 +122,84 @@ impl Writer {
     }
 
     /// One byte, 1 or 0.
+    #[inline]
     pub fn bool(&mut self, value: bool) {
-        self.buffer.put_u8(u8::from(value));
+        self.buffer.push(u8::from(value));
     }
 
     /// One byte, signed.
+    #[inline]
     pub fn i8(&mut self, value: i8) {
         self.raw(&value.to_be_bytes());
     }
 
     /// Two bytes, signed.
+    #[inline]
     pub fn i16(&mut self, value: i16) {
         self.raw(&value.to_be_bytes());
     }
 
     /// Two bytes, unsigned.
+    #[inline]
     pub fn u16(&mut self, value: u16) {
         self.raw(&value.to_be_bytes());
     }
 
     /// Four bytes, signed.
+    #[inline]
     pub fn i32(&mut self, value: i32) {
         self.raw(&value.to_be_bytes());
     }
 
     /// Four bytes, unsigned.
+    #[inline]
     pub fn u32(&mut self, value: u32) {
         self.raw(&value.to_be_bytes());
     }
 
     /// Eight bytes, signed.
+    #[inline]
     pub fn i64(&mut self, value: i64) {
         self.raw(&value.to_be_bytes());
     }
 
     /// IEEE 754, eight bytes.
+    #[inline]
     pub fn f64(&mut self, value: f64) {
         self.raw(&value.to_be_bytes());
     }
 
     /// Sixteen bytes.
+    #[inline]
     pub fn uuid(&mut self, value: Uuid) {
         self.raw(&value.0);
     }
 
     /// Base 128, low bits first.
+    #[inline]
     pub fn uvarint(&mut self, value: u32) {
+        if value < 0x80 {
+            return self.buffer.push(value as u8);
+        }
         let (bytes, len) = uvarint_bytes(u64::from(value));
         self.raw(&bytes[..len]);
     }
 
     /// Zigzag over [`Writer::uvarint`].
+    #[inline]
     pub fn varint(&mut self, value: i32) {
         self.uvarint((value << 1 ^ value >> 31) as u32);
     }
 
     /// Base 128, low bits first, zigzag.
+    #[inline]
     pub fn varlong(&mut self, value: i64) {
         let (bytes, len) = uvarint_bytes((value << 1 ^ value >> 63) as u64);
         self.raw(&bytes[..len]);
     }
 
     /// Length of an array, of bytes or of records; `None` is null.
+    #[inline]
     pub fn length(&mut self, length: Option<usize>, compact: bool) {
         let length = length.map(|l| i32::try_from(l).expect("lengths stay below 2^31"));
         match (compact, length) {
@@ -240,11 +264,6 @@ impl Writer {
         self.raw(&bytes[..len]);
         self.buffer[start..].rotate_right(len);
     }
-}
-
-fn joined(mut all: BytesMut, piece: Bytes) -> BytesMut {
-    all.extend_from_slice(&piece);
-    all
 }
 
 /// The varint and how many of the bytes it takes.

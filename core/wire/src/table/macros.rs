@@ -69,28 +69,35 @@ macro_rules! messages {
                     len
                 }
 
-                #[allow(unused_mut, unused_variables)]
+                #[allow(unused_variables)]
                 fn read(r: &mut Reader, at: At) -> Result<Self, DecodeError> {
-                    let mut m = Self::default();
-                    $($crate::__untagged! { [$($tag)?]
-                        if $crate::__versions!($($has)*).has(at.version) {
-                            let at = $crate::__at!(at, [$($how)?] $([$($null)*])?);
-                            m.$field = $crate::table::wire::read_field(r, at, stringify!($field))?;
+                    $(
+                        $crate::__untagged! { [$($tag)?]
+                            let $field: $ty = if $crate::__versions!($($has)*).has(at.version) {
+                                let at = $crate::__at!(at, [$($how)?] $([$($null)*])?);
+                                $crate::table::wire::read_field(r, at, stringify!($field))?
+                            } else {
+                                $crate::__default!($($default)?)
+                            };
                         }
-                    })*
-                    if at.flexible {
-                        m.unknown_tags = $crate::table::UnknownTags::read(r, |r, tag| {
+                        $crate::__tagged! { [$($tag)?]
+                            let mut $field: $ty = $crate::__default!($($default)?);
+                        }
+                    )*
+                    let unknown_tags = match at.flexible {
+                        true => $crate::table::UnknownTags::read(r, |r, tag| {
                             $($crate::__tagged! { [$($tag)?]
                                 if tag == $($tag)? && $crate::__versions!($($has)*).has(at.version) {
                                     let at = $crate::__at!(at, [$($how)?] $([$($null)*])?);
-                                    m.$field = $crate::table::wire::read_field(r, at, stringify!($field))?;
+                                    $field = $crate::table::wire::read_field(r, at, stringify!($field))?;
                                     return Ok(true);
                                 }
                             })*
                             Ok(false)
-                        })?;
-                    }
-                    Ok(m)
+                        })?,
+                        false => Default::default(),
+                    };
+                    Ok(Self { $($field,)* unknown_tags })
                 }
 
                 #[allow(unused_mut)]

@@ -32,7 +32,9 @@ use survey::{Candidate, Survey};
 /// A recovered journal.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct JournalImage {
-    /// The groups from the checkpoint on, consecutive.
+    /// The first group that the checkpoint does not cover.
+    pub from: GroupSeq,
+    /// The groups from `from` on, consecutive.
     pub groups: Vec<Group>,
     /// What was found wrong, or cut.
     pub findings: Vec<Finding>,
@@ -206,10 +208,9 @@ pub(super) enum Verdict {
 /// `covered`: a footer that can be read says that the group was durable. `after_cut`: a group before it was cut.
 pub(super) fn verdict(extent: Extent, covered: bool, after_cut: bool) -> Verdict {
     match (extent, covered, after_cut) {
-        // Covered groups come before everything that can be cut.
-        (_, true, true) => Verdict::Refuse,
-        (Extent::Whole, _, false) => Verdict::Keep,
-        (Extent::Torn | Extent::Rotten | Extent::Absent, true, false) => Verdict::Faulty,
+        (Extent::Whole, true, _) => Verdict::Keep,
+        (Extent::Torn | Extent::Rotten | Extent::Absent, true, _) => Verdict::Faulty,
+        (Extent::Whole, false, false) => Verdict::Keep,
         (Extent::Torn, false, false) => Verdict::Cut,
         (Extent::Rotten, false, false) => Verdict::CutAndReport,
         (Extent::Absent, false, _) => Verdict::End,
@@ -227,10 +228,10 @@ pub fn recover(files: Vec<(u32, Bytes)>, from: GroupSeq) -> Result<JournalImage,
 }
 
 /// A group on its way to a verdict.
-struct Suspect<'a> {
+struct Suspect {
     seq: GroupSeq,
-    /// Where its blocks say that it is.
-    candidate: Option<&'a Candidate>,
+    /// Where its blocks say that it is, or else where it must have been.
+    candidate: Option<Candidate>,
     damage: Damage,
     /// Payload of all its blocks, believed or not.
     payload: Bytes,
@@ -246,6 +247,7 @@ struct Recovery<'a> {
 impl<'a> Recovery<'a> {
     fn new(survey: &'a Survey, from: GroupSeq) -> Recovery<'a> {
         let image = JournalImage {
+            from,
             groups: vec![],
             findings: survey.findings.clone(),
             next_seq: from,
@@ -268,7 +270,7 @@ impl<'a> Recovery<'a> {
             self.go_on_behind(last);
             self.image.next_seq = self.from;
         }
-        let suspects = self.suspects(wanted)?;
+        let suspects = self.suspects(before.last(), wanted)?;
         let covered = suspects.iter().filter_map(|s| Some(s.footer.as_ref()?.synced_through)).max();
         let cut = self.judge(&suspects, covered.unwrap_or_default())?;
         if !cut {
@@ -296,8 +298,8 @@ impl<'a> Recovery<'a> {
     /// Whether each group begins where the one before it ends, with room for those that are missing between.
     fn check_chain(
         &self,
-        before: Option<&'a Candidate>,
-        wanted: &'a [Candidate],
+        before: Option<&Candidate>,
+        wanted: &[Candidate],
     ) -> Result<(), JournalError> {
         let before = before.filter(|c| c.seq.0 + 1 == self.from.0);
         let chain = || before.into_iter().chain(wanted);
@@ -318,31 +320,39 @@ impl<'a> Recovery<'a> {
     }
 
     /// All groups from the checkpoint to the last that any block speaks of, those that are missing included.
-    fn suspects(&self, wanted: &'a [Candidate]) -> Result<Vec<Suspect<'a>>, JournalError> {
+    fn suspects(
+        &self,
+        before: Option<&Candidate>,
+        wanted: &[Candidate],
+    ) -> Result<Vec<Suspect>, JournalError> {
         let mut suspects: Vec<Suspect> = Vec::with_capacity(wanted.len());
+        let mut last = before;
         for c in wanted {
-            let mut next = suspects.last().map_or(self.from.0, |s| s.seq.0 + 1);
-            while next < c.seq.0 {
-                suspects.push(Suspect {
-                    seq: GroupSeq(next),
-                    candidate: None,
-                    damage: Damage::default(),
-                    payload: Bytes::new(),
-                    footer: None,
-                });
-                next += 1;
+            let first = suspects.last().map_or(self.from.0, |s| s.seq.0 + 1);
+            for seq in first..c.seq.0 {
+                let place = self.survey.between(last, c).filter(|m| m.seq.0 == seq);
+                suspects.push(self.suspect(GroupSeq(seq), place)?);
             }
-            let damage = self.survey.damage(c);
-            let payload = self.survey.payload(c);
-            let footer = Footer::decode(&payload)
-                .filter(|f| f.seq == c.seq && f.lsn == c.lsn && f.lap == c.lap);
-            if footer.as_ref().is_some_and(|f| f.synced_through >= f.seq) {
-                let what = "says that it was durable before it was written".into();
-                return Err(JournalError::Inconsistent { at: self.place_of(c), what });
-            }
-            suspects.push(Suspect { seq: c.seq, candidate: Some(c), damage, payload, footer });
+            suspects.push(self.suspect(c.seq, Some(*c))?);
+            last = Some(c);
         }
         Ok(suspects)
+    }
+
+    fn suspect(&self, seq: GroupSeq, at: Option<Candidate>) -> Result<Suspect, JournalError> {
+        let Some(c) = at else {
+            let (damage, payload) = (Damage::default(), Bytes::new());
+            return Ok(Suspect { seq, candidate: None, damage, payload, footer: None });
+        };
+        let damage = self.survey.damage(&c);
+        let payload = self.survey.payload(&c);
+        let mine = |f: &Footer| (f.seq, f.lsn, f.lap) == (c.seq, c.lsn, c.lap);
+        let footer = Footer::decode(&payload).filter(mine);
+        if footer.as_ref().is_some_and(|f| f.synced_through >= f.seq) {
+            let what = "says that it was durable before it was written".into();
+            return Err(JournalError::Inconsistent { at: self.place_of(&c), what });
+        }
+        Ok(Suspect { seq, candidate: at, damage, payload, footer })
     }
 
     /// Says what becomes of each; whether one was cut.
@@ -350,7 +360,7 @@ impl<'a> Recovery<'a> {
         let mut cut: Option<Where> = None;
         for (i, s) in suspects.iter().enumerate() {
             let extent = match (s.candidate, s.damage) {
-                (None, _) => Extent::Absent,
+                (None, _) | (_, Damage { new: 0, torn: 0, rotten: 0, .. }) => Extent::Absent,
                 (_, Damage { rotten: 1.., .. }) => Extent::Rotten,
                 (_, Damage { old: 0, torn: 0, .. }) => Extent::Whole,
                 _ => Extent::Torn,
@@ -360,8 +370,8 @@ impl<'a> Recovery<'a> {
                 Verdict::Faulty => self.keep_faulty(s, suspects.get(i + 1)),
                 Verdict::Cut | Verdict::CutAndReport => {
                     let c = s.candidate.expect("what is absent is not cut");
-                    cut = Some(self.place_of(c));
-                    let at = (self.survey.number(c), c.at);
+                    cut = Some(self.place_of(&c));
+                    let at = (self.survey.number(&c), c.at);
                     let (seq, lsn, damage) = (s.seq, c.lsn, s.damage);
                     self.image.findings.push(Finding::Cut { seq, lsn, at, damage });
                     self.image.next_lsn = c.lsn;
@@ -374,46 +384,52 @@ impl<'a> Recovery<'a> {
                 }
                 Verdict::Refuse => {
                     let c = s.candidate.or(suspects[i..].iter().find_map(|s| s.candidate));
-                    let second = self.place_of(c.expect("the last suspect has a place"));
+                    let second = self.place_of(&c.expect("the last suspect has a place"));
                     let first = cut.expect("refused for the second incomplete group");
                     return Err(JournalError::Incomplete { first, second });
                 }
             }
+        }
+        let last = suspects.iter().rfind(|s| s.seq < self.image.next_seq);
+        if let Some(footer) = last.and_then(|s| s.footer.as_ref()) {
+            self.image.echo = Echo::of(footer.entries());
         }
         Ok(cut.is_some())
     }
 
     fn keep(&mut self, s: &Suspect) -> Result<(), JournalError> {
         let c = s.candidate.expect("a whole group has a place");
-        let wrong = |what: String| JournalError::Inconsistent { at: self.place_of(c), what };
+        let wrong = |what: String| JournalError::Inconsistent { at: self.place_of(&c), what };
         let footer = s.footer.as_ref().ok_or_else(|| wrong("has no footer".into()))?;
         let frames =
             frames_of(&s.payload, footer).map_err(|e| wrong(format!("is unreadable: {e}")))?;
         self.image.groups.push(Group { seq: s.seq, lsn: c.lsn, frames });
-        self.image.echo = Echo::of(footer.entries.iter().copied());
-        self.go_on_behind(c);
+        self.go_on_behind(&c);
         Ok(())
     }
 
     fn keep_faulty(&mut self, s: &Suspect, next: Option<&Suspect>) {
-        let echo = next.and_then(|n| n.footer.as_ref()).map(|f| &f.echo);
-        let saved = salvage::salvage(&s.payload, s.footer.as_ref(), echo);
-        let lsn = s.candidate.map_or(self.image.next_lsn, |c| c.lsn);
-        let at = s.candidate.map(|c| (self.survey.number(c), c.at));
+        let echo = next.and_then(|n| n.footer.as_ref()).map(Footer::echo);
+        let saved = salvage::salvage(&s.payload, s.footer.as_ref(), echo.as_ref());
+        let lsn = s.candidate.as_ref().map_or(self.image.next_lsn, |c| c.lsn);
+        let at = s.candidate.as_ref().map(|c| (self.survey.number(c), c.at));
         let (seq, damage) = (s.seq, s.damage);
         let (lost, unknown) = (saved.lost, saved.unknown);
         self.image.findings.push(Finding::Faulty { seq, lsn, at, damage, lost, unknown });
         self.image.groups.push(Group { seq, lsn, frames: saved.frames });
-        self.image.echo = echo.cloned().unwrap_or_default();
+        self.image.echo = echo.unwrap_or_default();
         match s.candidate {
-            Some(c) => self.go_on_behind(c),
+            Some(c) => self.go_on_behind(&c),
             None => self.image.next_seq = GroupSeq(s.seq.0 + 1),
         }
     }
 
     /// The last group may have left blocks of which none is valid. They are where it would have begun.
     fn judge_traces(&mut self) {
-        let Some(trace) = self.survey.traces(self.image.tail) else { return };
+        let tail = self.image.tail;
+        let free = self.image.files.iter().filter(|f| f.last.is_none()).map(|f| f.number);
+        let free = free.filter(|&number| tail.is_none_or(|t| t.0 != number));
+        let Some(trace) = self.survey.traces(tail, free) else { return };
         let (seq, lsn) = (self.image.next_seq, self.image.next_lsn);
         self.image.findings.push(Finding::Cut { seq, lsn, at: trace.at, damage: trace.damage });
     }
@@ -437,14 +453,14 @@ impl<'a> Recovery<'a> {
 /// The frames of a group whose blocks are all valid.
 fn frames_of(payload: &Bytes, footer: &Footer) -> Result<Vec<Frame>, FrameError> {
     let frames = payload.slice(..footer.frames_bytes as usize);
-    let mut list = Vec::with_capacity(footer.entries.len());
+    let mut list = Vec::with_capacity(footer.frames as usize);
     let mut at = 0;
     while at < frames.len() {
         let (frame, next) = Frame::decode(&frames, at)?;
         list.push(frame);
         at = next;
     }
-    let count = footer.entries.len();
+    let count = footer.frames as usize;
     if list.len() == count {
         Ok(list)
     } else {

@@ -24,10 +24,10 @@ pub(super) fn salvage(payload: &Bytes, footer: Option<&Footer>, echo: Option<&Ec
     let mut saved = Saved { frames: vec![], lost: vec![], unknown: false };
     match footer {
         Some(footer) => {
-            for entry in &footer.entries {
-                match prove(payload, entry) {
+            for entry in footer.entries() {
+                match prove(payload, &entry) {
                     Some(frame) => saved.frames.push(frame),
-                    None => saved.lose(*entry),
+                    None => saved.lose(entry),
                 }
             }
         }
@@ -44,7 +44,7 @@ fn prove(payload: &Bytes, entry: &Identity) -> Option<Frame> {
     let at = entry.at as usize;
     let (frame, _) = Frame::decode(payload, at).ok()?;
     frame.prove(at).ok()?;
-    (frame.identity(entry.at) == *entry).then_some(frame)
+    (frame.identity(entry.at, &frame.head()) == *entry).then_some(frame)
 }
 
 impl Saved {
@@ -53,7 +53,7 @@ impl Saved {
         let mut found = vec![];
         let mut at = 0;
         while let Ok((frame, next)) = Frame::decode(payload, at) {
-            let identity = frame.identity(at as u32);
+            let identity = frame.identity(at as u32, &frame.head());
             found.push(identity);
             match frame.prove(at) {
                 Ok(()) => self.frames.push(frame),

@@ -2,6 +2,7 @@
 
 mod crash;
 mod mem;
+mod stories;
 
 use super::*;
 use crate::disk::{DiskErrorKind, DiskOk};

@@ -8,6 +8,9 @@
 //!
 //! Memory: what is held is what has arrived. A length is refused as soon as its four bytes are there.
 
+#[cfg(test)]
+mod tests;
+
 use bytes::{Buf, BytesMut};
 use std::collections::VecDeque;
 use thiserror::Error;

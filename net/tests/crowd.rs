@@ -1,0 +1,42 @@
+//! Many connections at once; alone in its process, whose memory it measures.
+
+mod world;
+
+use sordini_net::Exit;
+use std::io::Write;
+use world::{Broker, echo, expect, frame, options};
+
+#[test]
+fn ten_thousand_connections_at_rest_cost_little_and_close_cleanly() {
+    // Both ends are in this process.
+    let n = (files_max() / 2).saturating_sub(200).min(10_000);
+    let broker = Broker::start(options());
+    echo(&mut broker.connect(), b"warm");
+    let before = resident_bytes();
+    let mut streams: Vec<_> = (0..n).map(|_| broker.connect()).collect();
+    for stream in &mut streams {
+        stream.write_all(&frame(b"hello")).unwrap();
+    }
+    for stream in &mut streams {
+        expect(stream, &frame(b"hello"));
+    }
+    let each = resident_bytes().saturating_sub(before) / n;
+    assert!(each < 6 * 1024, "a connection costs {each} bytes");
+    drop(streams);
+    broker.wait("all to be closed", |seen| seen.closed.len() == n + 1);
+    assert_eq!(broker.seen.lock().unwrap().opened, n + 1);
+    assert_eq!(broker.stop().unwrap(), Exit::Drained);
+}
+
+/// Files that this process may have open.
+fn files_max() -> usize {
+    let limits = std::fs::read_to_string("/proc/self/limits").unwrap();
+    let line = limits.lines().find(|l| l.starts_with("Max open files")).unwrap();
+    line.split_whitespace().nth(3).unwrap().parse().unwrap_or(usize::MAX)
+}
+
+/// Memory of this process.
+fn resident_bytes() -> usize {
+    let pages = std::fs::read_to_string("/proc/self/statm").unwrap();
+    pages.split_whitespace().nth(1).unwrap().parse::<usize>().unwrap() * 4096
+}
