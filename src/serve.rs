@@ -109,7 +109,7 @@ pub fn run(args: &ServeArgs) -> Result<()> {
     let addr = resolve(&args.listen)?;
     let listeners = Listeners::bind(&[(ListenerId(0), addr)], BACKLOG)?;
     let bound = listeners.addrs()?[0].1;
-    let config = configure(args, bound)?;
+    let mut config = configure(args, bound)?;
     for key in config.inert() {
         tracing::warn!("{key} is known and has no effect here");
     }
@@ -119,6 +119,7 @@ pub fn run(args: &ServeArgs) -> Result<()> {
         Arc::new(move || bell.ring())
     };
     let disk = RealDisk::open(&args.data, sordini_disk::Options::default(), wake)?;
+    config.disk_bytes = disk_bytes(&args.data);
     let options = sordini_net::Options {
         connections_max: config.connections_max as usize,
         ..sordini_net::Options::default()
@@ -192,6 +193,12 @@ fn resolve(address: &str) -> Result<SocketAddr> {
         .to_socket_addrs()
         .with_context(|| format!("--listen {address}: expected HOST:PORT"))?;
     found.next().with_context(|| format!("--listen {address}: the host has no address"))
+}
+
+/// Size of the file system that holds the data, if it says.
+fn disk_bytes(dir: &Path) -> Option<u64> {
+    let stat = rustix::fs::statvfs(dir).ok()?;
+    stat.f_blocks.checked_mul(stat.f_frsize)
 }
 
 /// Chance for this run.

@@ -27,6 +27,9 @@ use std::collections::BTreeMap;
 /// Versions from this one on name topics by id.
 const BY_ID: i16 = 13;
 
+/// Bytes that a record of Kafka's first formats takes at least: a batch that claims less is told so.
+const RECORD_OVERHEAD_MIN: i32 = 14;
+
 /// A partition's place in the answer.
 #[derive(Clone, Debug)]
 struct Place {
@@ -140,7 +143,7 @@ fn produce(
     let records = data.records.and_then(|r| r.contiguous()).unwrap_or_default();
     let batch = match from_client(records, call.version) {
         Ok(batch) => batch,
-        Err(why) => return with_message(failed(batch_error_code(&why)), why.to_string()),
+        Err(why) => return with_message(failed(batch_error_code(&why)), &Refusal::Batch(why)),
     };
     if batch.attributes().transactional() {
         // Without a transactional id Kafka's authorizer refuses; with one, only a coordinator could have begun the transaction.
@@ -173,14 +176,20 @@ fn produce(
                 answer.0.log_start_offset = log_start.wire();
             }
             answer.0.record_errors = record_errors(&why);
-            with_message(answer, why.to_string())
+            with_message(answer, &why)
         }
         PartDone::Trimmed { .. } | PartDone::OutOfRange => unreachable!("not what was asked"),
     }
 }
 
-fn with_message(mut answer: Answer, message: String) -> Answer {
-    answer.0.error_message = Some(message.into());
+/// Says why where Kafka does: a client takes a message for the sign that single records are to blame.
+fn with_message(mut answer: Answer, why: &Refusal) -> Answer {
+    let told = match why {
+        Refusal::Records { .. } | Refusal::Batch(BatchError::MagicUnknown(_)) => true,
+        Refusal::Batch(BatchError::Length(length)) => *length < RECORD_OVERHEAD_MIN,
+        _ => false,
+    };
+    answer.0.error_message = told.then(|| why.to_string().into());
     answer
 }
 
@@ -204,6 +213,7 @@ fn refusal_code(why: &Refusal) -> ErrorCode {
         Refusal::Batch(why) => batch_error_code(why),
         Refusal::Records { timestamp: true, .. } => ErrorCode::INVALID_TIMESTAMP,
         Refusal::Records { timestamp: false, .. } => ErrorCode::INVALID_RECORD,
+        Refusal::Payload => ErrorCode::UNKNOWN_SERVER_ERROR,
         Refusal::Unreadable(_) => ErrorCode::INVALID_RECORD,
         Refusal::OutOfOrder { .. } => ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER,
         Refusal::Fenced { .. } => ErrorCode::INVALID_PRODUCER_EPOCH,

@@ -207,7 +207,8 @@ impl Node {
 
 /// Where reading starts, or why it does not.
 fn admit(partition: &Partition, target: &Target) -> Result<Offset, Outcome> {
-    check_epoch(partition, target.leader_epoch).map_err(Outcome::Error)?;
+    // A Fetch takes every negative epoch for none; ListOffsets and OffsetForLeaderEpoch do not.
+    check_epoch(partition, target.leader_epoch.max(-1)).map_err(Outcome::Error)?;
     let out_of_range = Outcome::Error(ReadError::OutOfRange);
     if target.last_fetched_epoch >= 0 {
         let known = partition.replica.history();
@@ -224,7 +225,8 @@ fn admit(partition: &Partition, target: &Target) -> Result<Offset, Outcome> {
     Ok(Offset(from))
 }
 
-/// Compares the leader epoch that a client knows with the leader's (KIP-320); -1 is no epoch.
+/// Compares the leader epoch that a client knows with the leader's (KIP-320); -1 is no epoch, and an epoch that a
+/// client made up is an old one.
 pub fn check_epoch(partition: &Partition, known: i32) -> Result<(), ReadError> {
     match known.cmp(&partition.epoch().wire()) {
         _ if known == -1 => Ok(()),

@@ -86,7 +86,7 @@ impl FetchSessions {
         if request.epoch <= 0 {
             self.by_id.remove(&request.id);
             if request.epoch < 0 || !self.make_room(now, sessions_max) {
-                return Ok((SessionUse::None, request.targets));
+                return Ok((SessionUse::None, deduplicated(request.targets)));
             }
             let id = loop {
                 let id = fresh_id();
@@ -206,6 +206,9 @@ impl Cached {
 
 /// A partition that a request names twice counts once, as it came last.
 fn deduplicated(targets: Vec<Target>) -> Vec<Target> {
+    if targets.len() < 2 {
+        return targets;
+    }
     let mut session = Session { epoch: 0, by_id: false, cached: Vec::new(), used: Mono(0) };
     session.update(targets, &[]);
     session.cached.into_iter().map(|c| c.target).collect()

@@ -66,11 +66,11 @@ impl Node {
         }
         if to <= partition.start() {
             // What is answered may have been asked for a moment ago and not be durable yet.
-            let low_watermark = partition.start();
-            return PartDone::Trimmed { low_watermark, group: Some(self.storage.open_seq()) };
+            let (low_watermark, group) = (partition.start(), partition.start_group());
+            return PartDone::Trimmed { low_watermark, group };
         }
-        partition.trimmed(to);
         let group = self.storage.set_start(log, to);
+        partition.trimmed(to, group);
         PartDone::Trimmed { low_watermark: to, group: Some(group) }
     }
 }

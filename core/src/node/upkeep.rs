@@ -45,8 +45,8 @@ impl Node {
         let start =
             expired(&segments, now, config.retention_ms, config.retention_bytes, high_watermark);
         if let Some(start) = start.filter(|s| *s > partition.start()) {
-            partition.trimmed(start);
-            self.storage.set_start(log, start);
+            let group = self.storage.set_start(log, start);
+            partition.trimmed(start, group);
         }
     }
 
@@ -77,8 +77,8 @@ impl Node {
         let partition = self.partitions.get_mut(&LogId::METADATA).expect("there since boot");
         let start = self.metadata_saved.min(partition.high_watermark());
         if start > partition.start() {
-            partition.trimmed(start);
-            self.storage.set_start(LogId::METADATA, start);
+            let group = self.storage.set_start(LogId::METADATA, start);
+            partition.trimmed(start, group);
         }
     }
 }

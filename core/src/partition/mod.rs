@@ -38,6 +38,8 @@ pub struct Partition {
     unsynced: VecDeque<(GroupSeq, Offset)>,
     /// Where the log starts, as appended (it may not be durable yet).
     start: Offset,
+    /// The group that makes `start` durable; `None` if it was when this boot began.
+    start_group: Option<GroupSeq>,
     /// Since when the wall clock has run ahead; see [`retention`].
     pub(crate) clock: retention::ClockGuard,
 }
@@ -108,6 +110,7 @@ impl Partition {
             producers,
             unsynced: VecDeque::new(),
             start,
+            start_group: None,
             clock: retention::ClockGuard::default(),
         }
     }
@@ -164,10 +167,16 @@ impl Partition {
         self.replica.synced(durable?.0).map(Offset)
     }
 
-    /// The log starts at `start` from now on.
-    pub fn trimmed(&mut self, start: Offset) {
+    /// The group after which the log's start is durable; `None` if it is already.
+    pub fn start_group(&self) -> Option<GroupSeq> {
+        self.start_group
+    }
+
+    /// The log starts at `start` from now on, durably once `group` is.
+    pub fn trimmed(&mut self, start: Offset, group: GroupSeq) {
         assert!(self.start <= start && start <= self.high_watermark());
         self.start = start;
+        self.start_group = Some(group);
         self.replica.trimmed(start.0);
     }
 

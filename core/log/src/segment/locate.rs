@@ -324,7 +324,7 @@ fn latest(walker: &mut Walker, at: u64, until: Offset) -> Result<Found, DiskErro
     let mut best: Option<Head> = None;
     let mut head = walker.head(at)?;
     while let Some(h) = head.filter(|h| h.next <= until.0) {
-        if h.max_timestamp > best.map_or(-1, |b| b.max_timestamp) {
+        if best.is_none_or(|b| h.max_timestamp > b.max_timestamp) {
             best = Some(h);
         }
         head = walker.after(&h)?;
