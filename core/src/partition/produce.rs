@@ -52,7 +52,9 @@ pub enum Refusal {
     #[error("{} records were refused, the first because: {}", bad.len(), bad[0].1)]
     Records { bad: Vec<(i32, String)>, timestamp: bool },
     /// The records are not in the codec that the header names.
-    #[error("expected the records in the codec that the batch's attributes name, came something else")]
+    #[error(
+        "expected the records in the codec that the batch's attributes name, came something else"
+    )]
     Payload,
     /// The records cannot be read.
     #[error(transparent)]
