@@ -162,7 +162,81 @@ impl Checkpoint {
     }
 }
 
+/// Lines that say what a checkpoint file holds, or why it is none.
+pub fn dump(file: Bytes) -> impl Iterator<Item = String> {
+    let mut lines = Vec::new();
+    match Checkpoint::decode(file) {
+        Err(e) => lines.push(e.to_string()),
+        Ok(c) => {
+            lines.push(format!(
+                "checkpoint {} of boot {}: replay from journal group {}, but its first {} frames",
+                c.number, c.boot, c.from.0, c.skip
+            ));
+            c.logs.iter().for_each(|log| log.dump(&mut lines));
+            for dir in &c.removals {
+                lines.push(format!("{} in {} is deleted and being removed", dir.log, dir.name));
+            }
+            for s in &c.sections {
+                let about = s.log.map_or(String::new(), |log| format!(" of {log}"));
+                let (name, version, bytes) = (s.name, s.version, s.bytes.len());
+                lines.push(format!("section {name}{about}: version {version}, {bytes} bytes"));
+            }
+        }
+    }
+    lines.into_iter()
+}
+
+/// The checkpoint that recovery believes among the contents of `current`, `next` and `previous`, in this order
+/// (`None` where a file is missing), and what is wrong with those before it. An error if there was one and
+/// none can be read.
+pub fn choose(files: [Option<Bytes>; 3]) -> Result<(Option<Checkpoint>, Vec<String>), String> {
+    let mut wrong = Vec::new();
+    for (name, file) in ["current", "next", "previous"].into_iter().zip(files) {
+        match file.map(Checkpoint::decode) {
+            Some(Ok(checkpoint)) => {
+                if !wrong.is_empty() {
+                    wrong.push(format!("going on with checkpoint/{name}"));
+                }
+                return Ok((Some(checkpoint), wrong));
+            }
+            // A torn `next` is one that was never completed.
+            Some(Err(_)) if name == "next" => {}
+            Some(Err(e)) => wrong.push(format!("checkpoint/{name}: {e}")),
+            None => {}
+        }
+    }
+    match wrong.is_empty() {
+        true => Ok((None, wrong)),
+        false => {
+            let wrong = wrong.join("; ");
+            Err(format!("{wrong}; no other checkpoint is readable: restore one of them"))
+        }
+    }
+}
+
 impl SavedLog {
+    fn dump(&self, lines: &mut Vec<String>) {
+        let LogDir { name, log } = &self.dir;
+        let made = if self.made { "" } else { ", no directory yet" };
+        lines.push(format!(
+            "{log} in {name}{made}: partition {}, offsets {}..{}, hard state of {} bytes",
+            self.partition,
+            self.start,
+            self.end,
+            self.hard_state.len()
+        ));
+        for span in self.faulty.iter() {
+            lines.push(format!("  FAULTY {}..{}", span.from, span.to));
+        }
+        for s in &self.segments {
+            lines.push(format!(
+                "  segment {:020}: offsets ..{}, {} bytes, max timestamp {}, {} index and {} time \
+                 entries",
+                s.base.0, s.next, s.bytes, s.max_timestamp, s.index_entries, s.time_entries
+            ));
+        }
+    }
+
     fn encode(&self, out: &mut Vec<u8>) {
         put_dir(out, &self.dir);
         out.extend(self.topic_id);

@@ -4,9 +4,11 @@
 //! an index entry. A batch's place is decided when it is appended, long before anybody writes it, so
 //! that a checkpoint can name extents which are still on their way. `docs/segments.md` draws the files.
 
+mod dump;
 pub mod index;
 mod locate;
 
+pub use dump::{dump_index, dump_log, dump_timeindex};
 pub use index::{INDEX_ENTRY_BYTES, IndexEntry, TIME_ENTRY_BYTES, TimeEntry};
 pub use locate::{check_range, locate};
 pub(crate) use locate::{latest_of, record_at};

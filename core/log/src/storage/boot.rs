@@ -14,8 +14,10 @@
 
 use super::replay::{Rebuilt, rebuild};
 use super::{Note, Recovered, Storage};
-use crate::checkpoint::Checkpoint;
-use crate::disk::{DirEntry, DirName, DiskOk, DiskOp, DiskResult, Done, FileName, OpKind};
+use crate::checkpoint;
+use crate::disk::{
+    BLOCK_BYTES, DirEntry, DirName, DiskOk, DiskOp, DiskResult, Done, FileName, OpKind,
+};
 use crate::id::GroupSeq;
 use crate::io_errors::{Purpose, Verdict};
 use crate::journal::{Frame, Journal, recover};
@@ -39,6 +41,10 @@ pub(super) enum Stage {
         left: u32,
         checkpoints: BTreeMap<u32, Bytes>,
         journal: Vec<(u32, Bytes)>,
+        /// Lengths of the journal files.
+        lens: BTreeMap<u32, u64>,
+        /// Blocks of files that could not be read in one go, by number and block.
+        blocks: BTreeMap<(u32, u32), Bytes>,
     },
     Sealing {
         seq: GroupSeq,
@@ -60,6 +66,11 @@ const CHECKPOINTS: [(u32, FileName, &str); 3] = [
 ];
 /// Reads of journal files: this plus the file's number.
 const JOURNAL: u32 = 16;
+/// Reads of single blocks of a journal file that could not be read as a whole: this, the file's number, the
+/// block's.
+const BLOCK: u32 = 1 << 31;
+const BLOCK_BITS: u32 = 20;
+const FILES_MAX: u32 = 1 << 11;
 
 impl Storage {
     /// Starts recovery. [`Note::Recovered`] or [`Note::Fatal`] ends it.
@@ -93,10 +104,15 @@ impl Storage {
             Ok(ok) => Some(ok),
             Err(e) => match self.failed(now, purpose, &e, notes) {
                 Verdict::Absent => None,
-                Verdict::Unreadable if step >= JOURNAL || step <= LIST_JOURNAL => {
-                    return self
-                        .boot_failed(format!("{e}: recovery cannot go on without it"), notes);
+                Verdict::Unreadable if step <= LIST_JOURNAL => {
+                    let why = format!("{e}: recovery cannot go on without it");
+                    return self.boot_failed(why, notes);
                 }
+                Verdict::Unreadable if (JOURNAL..BLOCK).contains(&step) => {
+                    notes.push(Note::Warning(format!("{e}: reading it block by block")));
+                    return self.read_blocks(step - JOURNAL, out, notes);
+                }
+                // A checkpoint, or a block of the journal.
                 Verdict::Unreadable => {
                     notes.push(Note::Warning(e.to_string()));
                     None
@@ -117,7 +133,7 @@ impl Storage {
                     _ => Vec::new(),
                 };
                 *(if step == LIST_JOURNAL { journal } else { checkpoints }) = Some(entries);
-                self.listed(now, out, notes);
+                self.listed(out, notes);
             }
             Stage::Making { left } => {
                 *left -= 1;
@@ -125,18 +141,22 @@ impl Storage {
                     self.replay(now, BTreeMap::new(), Vec::new(), out, notes);
                 }
             }
-            Stage::Reading { left, checkpoints, journal } => {
+            Stage::Reading { left, checkpoints, journal, blocks, .. } => {
                 *left -= 1;
-                if let Some(DiskOk::Bytes(bytes)) = ok {
-                    match step.checked_sub(JOURNAL) {
-                        Some(number) => journal.push((number, bytes)),
-                        None => _ = checkpoints.insert(step, bytes),
+                match ok {
+                    Some(DiskOk::Bytes(bytes)) if step >= BLOCK => {
+                        let (file, block) = (step - BLOCK, step % (1 << BLOCK_BITS));
+                        blocks.insert((file >> BLOCK_BITS, block), bytes);
                     }
+                    Some(DiskOk::Bytes(bytes)) if step >= JOURNAL => {
+                        journal.push((step - JOURNAL, bytes));
+                    }
+                    Some(DiskOk::Bytes(bytes)) => _ = checkpoints.insert(step, bytes),
+                    _ => {}
                 }
                 if *left == 0 {
-                    let (checkpoints, mut journal) =
-                        (std::mem::take(checkpoints), std::mem::take(journal));
-                    journal.sort_unstable_by_key(|(number, _)| *number);
+                    let checkpoints = std::mem::take(checkpoints);
+                    let journal = self.journal_files();
                     self.replay(now, checkpoints, journal, out, notes);
                 }
             }
@@ -150,12 +170,13 @@ impl Storage {
     }
 
     /// Both directories are known: read everything in them at once.
-    fn listed(&mut self, now: Now, out: &mut Vec<DiskOp>, notes: &mut Vec<Note>) {
+    fn listed(&mut self, out: &mut Vec<DiskOp>, notes: &mut Vec<Note>) {
         let Stage::Listing { checkpoints: Some(checkpoints), journal: Some(journal) } = &self.stage
         else {
             return;
         };
         let mut reads = Vec::new();
+        let mut lens = BTreeMap::new();
         for (step, file, name) in CHECKPOINTS {
             if let Some(entry) = checkpoints.iter().find(|e| e.name == name) {
                 reads.push((step, file, entry.len));
@@ -165,7 +186,10 @@ impl Storage {
         for entry in journal {
             let number = entry.name.strip_suffix(".journal").and_then(|n| n.parse::<u32>().ok());
             match number.filter(|n| FileName::Journal(*n).path().ends_with(&entry.name)) {
-                Some(n) => reads.push((JOURNAL + n, FileName::Journal(n), entry.len)),
+                Some(n) => {
+                    reads.push((JOURNAL + n, FileName::Journal(n), entry.len));
+                    lens.insert(n, entry.len);
+                }
                 None => notes.push(Note::Warning(format!(
                     "journal/{}: not a journal file; left alone",
                     entry.name
@@ -184,12 +208,54 @@ impl Storage {
             left: reads.len() as u32,
             checkpoints: BTreeMap::new(),
             journal: Vec::new(),
+            lens,
+            blocks: BTreeMap::new(),
         };
-        let _ = now;
         out.extend(reads.into_iter().map(|(step, file, len)| DiskOp {
             kind: OpKind::Read { file, at: 0, len },
             done: Done::Boot(step),
         }));
+    }
+
+    /// A journal file cannot be read as a whole: the blocks that can be read are worth having.
+    fn read_blocks(&mut self, number: u32, out: &mut Vec<DiskOp>, notes: &mut Vec<Note>) {
+        let Stage::Reading { left, lens, .. } = &mut self.stage else { return };
+        let count = lens[&number].div_ceil(BLOCK_BYTES as u64);
+        if number >= FILES_MAX || count >= 1 << BLOCK_BITS {
+            return self.boot_failed(format!("journal file {number} cannot be read"), notes);
+        }
+        *left += count as u32 - 1;
+        out.extend((0..count as u32).map(|block| DiskOp {
+            kind: OpKind::Read {
+                file: FileName::Journal(number),
+                at: u64::from(block) * BLOCK_BYTES as u64,
+                len: BLOCK_BYTES as u64,
+            },
+            done: Done::Boot(BLOCK + (number << BLOCK_BITS) + block),
+        }));
+    }
+
+    /// What was read of the journal, by file. A block that could not be read is full of ones, which no
+    /// block of ours ever is: recovery calls it rotten.
+    fn journal_files(&mut self) -> Vec<(u32, Bytes)> {
+        let Stage::Reading { journal, lens, blocks, .. } = &mut self.stage else {
+            return Vec::new();
+        };
+        let mut files = std::mem::take(journal);
+        for (number, len) in lens.iter() {
+            let mut read = blocks.range((*number, 0)..=(*number, u32::MAX)).peekable();
+            if read.peek().is_none() {
+                continue;
+            }
+            let mut bytes = vec![0xff; *len as usize];
+            for ((_, block), read) in read {
+                let at = *block as usize * BLOCK_BYTES;
+                bytes[at..at + read.len()].copy_from_slice(read);
+            }
+            files.push((*number, Bytes::from(bytes)));
+        }
+        files.sort_unstable_by_key(|(number, _)| *number);
+        files
     }
 
     /// Everything is read: builds the logs and writes the group that makes this boot one.
@@ -201,8 +267,13 @@ impl Storage {
         out: &mut Vec<DiskOp>,
         notes: &mut Vec<Note>,
     ) {
-        let checkpoint = match newest(checkpoints, notes) {
-            Ok(checkpoint) => checkpoint,
+        let mut checkpoints = checkpoints;
+        let files = CHECKPOINTS.map(|(step, ..)| checkpoints.remove(&step));
+        let checkpoint = match checkpoint::choose(files) {
+            Ok((checkpoint, wrong)) => {
+                notes.extend(wrong.into_iter().map(Note::Warning));
+                checkpoint
+            }
             Err(why) => return self.boot_failed(why, notes),
         };
         if checkpoint.is_some() && journal.is_empty() {
@@ -267,31 +338,5 @@ impl Storage {
             }
             stage => self.stage = stage,
         }
-    }
-}
-
-/// The checkpoint to start from, if there is or was one.
-fn newest(
-    files: BTreeMap<u32, Bytes>,
-    notes: &mut Vec<Note>,
-) -> Result<Option<Checkpoint>, String> {
-    let mut unreadable = None;
-    for (step, file, _) in CHECKPOINTS {
-        let Some(bytes) = files.get(&step) else { continue };
-        match Checkpoint::decode(bytes.clone()) {
-            Ok(checkpoint) => {
-                if let Some(why) = unreadable {
-                    notes.push(Note::Warning(format!("{why}; going on with {}", file.path())));
-                }
-                return Ok(Some(checkpoint));
-            }
-            // A torn `next` beside nothing else is the first checkpoint of all, never completed.
-            Err(_) if file == FileName::CheckpointNext => {}
-            Err(e) => unreadable = Some(format!("{}: {e}", file.path())),
-        }
-    }
-    match unreadable {
-        Some(why) => Err(format!("{why}; no other checkpoint is readable: restore one of them")),
-        None => Ok(None),
     }
 }

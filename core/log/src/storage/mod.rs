@@ -9,6 +9,7 @@
 //! This file is the facade: it routes, and each idea has a file of its own.
 
 mod boot;
+pub mod check;
 mod checkpointing;
 mod config;
 mod notes;

@@ -103,7 +103,7 @@ impl Storage {
 }
 
 /// `<name>.<id>-delete`, taken apart.
-fn deleted(name: &str) -> Option<LogDir> {
+pub(super) fn deleted(name: &str) -> Option<LogDir> {
     let (name, id) = name.strip_suffix("-delete")?.rsplit_once('.')?;
     let log = LogId(id.parse().ok()?);
     Some(LogDir { name: Arc::from(name), log }).filter(|dir| !dir.name.is_empty())

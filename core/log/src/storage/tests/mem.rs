@@ -2,8 +2,7 @@
 //! would be after the power went. The simulated platter has the fine-grained fates; this one has two.
 
 use crate::disk::{
-    Data, DirEntry, DirName, DiskError, DiskErrorKind, DiskOk, DiskResult, FileName, LogFile,
-    OpKind, ReadAt,
+    Data, DirEntry, DiskError, DiskErrorKind, DiskOk, DiskResult, FileName, LogFile, OpKind, ReadAt,
 };
 use crate::segment::locate;
 use bytes::Bytes;
@@ -22,8 +21,8 @@ pub struct Mem {
     nodes: Vec<Node>,
     /// Every write that would make a file longer is refused.
     pub full: bool,
-    /// Reads of the files with this ending fail.
-    pub unreadable: Option<String>,
+    /// Reads that touch this byte of this file fail.
+    pub unreadable: Option<(String, u64)>,
 }
 
 struct Bytes0(Vec<u8>);
@@ -85,6 +84,12 @@ impl Mem {
     /// Makes a file behind everybody's back.
     pub fn put(&mut self, path: &str, bytes: &[u8]) {
         *self.open(path).expect("its directory is there") = bytes.to_vec();
+    }
+
+    /// Takes a file away.
+    pub fn remove(&mut self, path: &str) {
+        let (dir, name) = self.parent(path).expect("its directory is there");
+        self.names(dir).remove(&name);
     }
 
     /// Names of everything below `dir`.
@@ -175,10 +180,13 @@ impl Mem {
                     durable.clone_from(live);
                 }
             }
-            OpKind::List { dir } => return self.entries(dir),
+            OpKind::List { dir } => return self.entries(&dir.path()).map(DiskOk::Entries),
             OpKind::Read { file, at, len } => {
                 let path = file.path();
-                if self.unreadable.as_ref().is_some_and(|u| path.ends_with(u)) {
+                let bad = |(file, byte): &(String, u64)| {
+                    *file == path && (*at..at.saturating_add(*len)).contains(byte)
+                };
+                if self.unreadable.as_ref().is_some_and(bad) {
                     return Err(error(DiskErrorKind::Io, &path));
                 }
                 let bytes =
@@ -201,9 +209,8 @@ impl Mem {
         Ok(DiskOk::Unit)
     }
 
-    fn entries(&self, dir: &DirName) -> DiskResult {
-        let path = dir.path();
-        let node = self.find(&path).ok_or_else(|| error(DiskErrorKind::NotFound, &path))?;
+    pub fn entries(&self, path: &str) -> Result<Vec<DirEntry>, DiskError> {
+        let node = self.find(path).ok_or_else(|| error(DiskErrorKind::NotFound, path))?;
         let Node::Dir { live, .. } = &self.nodes[node] else { panic!("not a directory") };
         let entry = |(name, node): (&String, &usize)| match &self.nodes[*node] {
             Node::File { live, .. } => {
@@ -211,7 +218,7 @@ impl Mem {
             }
             Node::Dir { .. } => DirEntry { name: name.clone(), is_dir: true, len: 0 },
         };
-        Ok(DiskOk::Entries(live.iter().map(entry).collect()))
+        Ok(live.iter().map(entry).collect())
     }
 
     fn write(

@@ -1,5 +1,6 @@
 //! Stories about a shard's storage on a disk in memory.
 
+mod checking;
 mod crash;
 mod mem;
 mod stories;

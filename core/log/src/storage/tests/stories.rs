@@ -184,6 +184,28 @@ fn a_rotten_batch_in_the_journal_is_held_and_marked() {
 }
 
 #[test]
+fn an_unreadable_block_of_the_journal_costs_what_is_in_it() {
+    let mut rig = Rig::booted(Mem::default());
+    let log = rig.create("orders-0", 1);
+    rig.run();
+    for _ in 0..8 {
+        rig.append(log, 2, 100);
+        rig.run();
+    }
+    rig.wait(30);
+    let name = "journal/00000001.journal";
+    let needle = [7u8; 90];
+    let file = rig.disk.file(name).expect("a journal");
+    let at = file.windows(needle.len()).position(|w| w == needle).expect("offset 7 is there");
+    rig.disk.unreadable = Some((name.into(), at as u64));
+    let mut again = Rig::booted(rig.disk.clone());
+    assert_eq!(again.storage.end(log), Offset(16));
+    assert!(matches!(again.storage.read(log, Offset(6), Offset(16), 100), Read::Faulty));
+    assert!(again.read(log, Offset(4), 100).is_some());
+    assert!(again.read(log, Offset(8), 100).is_some());
+}
+
+#[test]
 fn a_lost_hard_state_refuses_to_start() {
     let mut rig = Rig::booted(Mem::default());
     let log = rig.create("orders-0", 1);
