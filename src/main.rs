@@ -1,23 +1,33 @@
 //! The `sordini` program: the command line, and the only place that knows every room.
+//!
+//! | module | what |
+//! |---|---|
+//! | [`cli`] | the table of commands and their options; help and completion are made of it |
+//! | [`serve`] | the broker, composed of its rooms |
+//! | [`client`] | a small Kafka client for the commands that talk to a broker |
+//! | [`topic`], [`produce`], [`consume`] | those commands |
+//! | [`output`] | tables, sizes and progress as people see them |
+//!
+//! A command returns an error with its whole story as context; here it is printed, and becomes the exit
+//! code: 0 done, 1 failed, 2 not understood.
 
+mod cli;
+mod client;
+mod consume;
+mod output;
+mod produce;
 mod serve;
+mod topic;
 
 use clap::Parser;
 use std::process::ExitCode;
 
-#[derive(Parser)]
-enum Command {
-    /// Run the broker.
-    Serve(serve::ServeArgs),
-}
-
 fn main() -> ExitCode {
-    let env = tracing_subscriber::EnvFilter::try_from_default_env()
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
-    tracing_subscriber::fmt().with_env_filter(env).with_writer(std::io::stderr).init();
-    let Command::Serve(args) = Command::parse();
-    match serve::run(&args) {
+    let cli = cli::Cli::parse();
+    match cli.run() {
         Ok(()) => ExitCode::SUCCESS,
+        // Whoever read our output has seen enough: `sordini consume t | head`.
+        Err(error) if output::reader_left(&error) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("sordini: {error:#}");
             ExitCode::FAILURE

@@ -1,0 +1,132 @@
+//! The table of commands: parser, help and completion are made of it.
+
+use crate::client::Address;
+use crate::{consume, produce, serve, topic};
+use anyhow::Result;
+use clap::{Args, CommandFactory, Parser, Subcommand};
+use clap_complete::Shell;
+
+/// The whole command line.
+#[derive(Debug, Parser)]
+#[command(
+    name = "sordini",
+    version,
+    about = "A Kafka-wire-compatible broker, and the tools to talk to any such broker",
+    after_help = "`sordini COMMAND --help` shows the options of a command, with examples.",
+    disable_help_subcommand = true
+)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the broker
+    #[command(after_help = SERVE_EXAMPLES)]
+    Serve(serve::ServeArgs),
+    /// Create, list, describe, alter and delete topics
+    #[command(subcommand, after_help = TOPIC_EXAMPLES)]
+    Topic(topic::TopicCommand),
+    /// Write records, one for each line of the input
+    #[command(after_help = PRODUCE_EXAMPLES)]
+    Produce(produce::ProduceArgs),
+    /// Read records and print them
+    #[command(after_help = CONSUME_EXAMPLES)]
+    Consume(consume::ConsumeArgs),
+    /// Print a completion script for a shell
+    #[command(after_help = COMPLETIONS_EXAMPLES)]
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+}
+
+/// Which broker to ask.
+#[derive(Args, Clone, Debug)]
+pub struct BrokerArg {
+    /// Any broker of the cluster; the others are found through it
+    #[arg(long, short, value_name = "HOST:PORT", default_value = "127.0.0.1:9092", global = true)]
+    pub broker: Address,
+}
+
+impl Cli {
+    /// Runs the command.
+    pub fn run(self) -> Result<()> {
+        match self.command {
+            Command::Serve(args) => serve::run(&args),
+            Command::Topic(command) => topic::run(command),
+            Command::Produce(args) => produce::run(args),
+            Command::Consume(args) => consume::run(args),
+            Command::Completions { shell } => {
+                let mut script = Vec::new();
+                clap_complete::generate(shell, &mut Cli::command(), "sordini", &mut script);
+                Ok(crate::output::print(&String::from_utf8_lossy(&script))?)
+            }
+        }
+    }
+}
+
+const SERVE_EXAMPLES: &str = "\
+Examples:
+  sordini serve                                            on 127.0.0.1:9092, data in ./sordini-data
+  sordini serve --listen 0.0.0.0:9092 --advertise broker1.example:9092 --data /var/lib/sordini
+  sordini serve --listen 127.0.0.1:0 --data $(mktemp -d)   a free port for a test; the line printed names it
+  sordini serve --set num.partitions=4 --set log.retention.ms=86400000
+  sordini serve --config sordini.toml
+
+SIGTERM and Ctrl-C finish what is under way and end. Standard output says one line when the broker is ready;
+logs go to standard error. Unknown keys are refused, keys of Kafka's without effect here are named in the log.";
+
+const TOPIC_EXAMPLES: &str = "\
+Examples:
+  sordini topic create orders --partitions 12 --config retention.ms=604800000
+  sordini topic list
+  sordini topic describe orders
+  sordini topic alter orders --partitions 24 --set cleanup.policy=compact --unset retention.ms
+  sordini topic delete orders";
+
+const PRODUCE_EXAMPLES: &str = "\
+Examples:
+  echo hello | sordini produce greetings
+  sordini produce orders --file orders.txt --key-separator : --compression zstd
+  sordini produce orders --header source=import --idempotent < orders.txt";
+
+const CONSUME_EXAMPLES: &str = "\
+Examples:
+  sordini consume orders                                   everything there is, one value a line
+  sordini consume orders --from end --follow               what comes from now on
+  sordini consume orders --from -10                        the last ten of each partition
+  sordini consume orders --from @2026-11-20T18:00:00Z --count 5 --json
+  sordini consume orders --partition 3 --from 1000 --format '%o %k: %v\\n'";
+
+const COMPLETIONS_EXAMPLES: &str = "\
+Examples:
+  sordini completions bash > ~/.local/share/bash-completion/completions/sordini
+  sordini completions zsh > ~/.zfunc/_sordini
+  sordini completions fish > ~/.config/fish/completions/sordini.fish";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_of_commands_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_and_option_is_explained() {
+        fn explained(command: &clap::Command, path: &str) {
+            assert!(command.get_about().is_some(), "{path} has no description");
+            for arg in command.get_arguments() {
+                assert!(arg.get_help().is_some(), "{path}: {} has no help", arg.get_id());
+            }
+            for sub in command.get_subcommands() {
+                explained(sub, &format!("{path} {}", sub.get_name()));
+            }
+        }
+        explained(&Cli::command(), "sordini");
+    }
+}
