@@ -29,7 +29,7 @@ fn main() -> ExitCode {
         // Whoever read our output has seen enough: `sordini consume t | head`.
         Err(error) if output::reader_left(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("sordini: {error:#}");
+            eprintln!("sordini: {}", output::story(&error));
             ExitCode::FAILURE
         }
     }

@@ -13,6 +13,19 @@ pub fn reader_left(error: &anyhow::Error) -> bool {
     error.downcast_ref::<OutputError>().is_some_and(|e| broken(&e.0))
 }
 
+/// An error and its causes in one line. A cause that its effect has quoted already is not said again.
+pub fn story(error: &anyhow::Error) -> String {
+    let mut story = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if story.is_empty() {
+            story = cause;
+        } else if !story.contains(&cause) {
+            story = format!("{story}: {cause}");
+        }
+    }
+    story
+}
+
 /// An error of our own standard output, as opposed to one of a socket.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot write to standard output: {0}")]
@@ -110,6 +123,15 @@ impl Drop for Progress {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_cause_is_told_once() {
+        let cause = anyhow::anyhow!("no such file").context("cannot open x: no such file");
+        assert_eq!(
+            story(&cause.context("cannot start")),
+            "cannot start: cannot open x: no such file"
+        );
+    }
 
     #[test]
     fn columns_are_as_wide_as_their_widest_cell() {

@@ -2,7 +2,7 @@
 
 use crate::cli::BrokerArg;
 use crate::client::{Cluster, Refusal, accepted};
-use crate::output::{count, print, table};
+use crate::output::{count, print, story, table};
 use anyhow::{Result, bail, ensure};
 use clap::{Args, Subcommand};
 use serde_json::json;
@@ -388,7 +388,7 @@ fn delete(args: DeleteArgs) -> Result<()> {
     match refused.len() {
         0 => Ok(()),
         1 => Err(refused.remove(0)),
-        _ => bail!("{}", refused.iter().map(|e| format!("\n  {e:#}")).collect::<String>()),
+        _ => bail!("{}", refused.iter().map(|e| format!("\n  {}", story(e))).collect::<String>()),
     }
 }
 

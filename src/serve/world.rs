@@ -57,7 +57,7 @@ impl Host for World {
     fn fact(&mut self, fact: Fact) {
         match fact {
             Fact::Recovered { boot, logs, groups, replayed_bytes } => {
-                let ms = self.started.elapsed().as_millis();
+                let ms = self.started.elapsed().as_millis() as u64;
                 tracing::info!(boot, logs, groups, replayed_bytes, ms, "recovered");
                 self.ready();
             }
