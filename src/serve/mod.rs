@@ -86,7 +86,8 @@ pub fn run(args: &ServeArgs) -> Result<()> {
         Arc::new(move || bell.ring())
     };
     let disk = RealDisk::open(&data, sordini_disk::Options::default(), wake)?;
-    config.disk_bytes = rustix::fs::statvfs(&data).ok().map(|fs| fs.f_blocks * fs.f_frsize);
+    config.disk_bytes =
+        rustix::fs::statvfs(&data).ok().and_then(|fs| fs.f_blocks.checked_mul(fs.f_frsize));
     let options = sordini_net::Options {
         connections_max: config.connections_max as usize,
         ..sordini_net::Options::default()

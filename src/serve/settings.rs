@@ -34,7 +34,7 @@ impl Settings {
             Some(path) => from_file(path)?,
             None => BTreeMap::new(),
         };
-        given.extend(args.set.iter().cloned().map(|(k, v)| (k.trim().into(), v.trim().into())));
+        given.extend(args.set.iter().map(|(k, v)| (k.trim().into(), v.trim().into())));
         if let Some(advertise) = &args.advertise {
             given.insert("advertised.listeners".into(), format!("PLAINTEXT://{advertise}"));
         }
