@@ -23,23 +23,51 @@ const ROUNDS: usize = 5;
 fn main() {
     let ms = std::env::args().nth(1).and_then(|a| a.parse().ok()).unwrap_or(300);
     let (bare, ours) = (bare(), ours());
-    let run = |addr, conns, len| rate(addr, conns, len, Duration::from_millis(ms));
-    println!("connections  bytes    bare req/s    ours req/s  ratio  us a request: bare  ours");
+    let run = |addr, server, conns, len| {
+        let before = cpu_us(server);
+        let rate = rate(addr, conns, len, Duration::from_millis(ms));
+        (rate, (cpu_us(server) - before) / (rate * ms as f64 / 1e3))
+    };
+    println!("             -- requests/s --           -- us a request --  -- server's CPU us --");
+    println!("conns  bytes      bare      ours  ratio      bare     ours        bare     ours");
     for (conns, len) in [(1, 100), (1, 4096), (64, 100), (64, 4096), (4, 1 << 20)] {
         let (mut a, mut b) = (Vec::new(), Vec::new());
         for _ in 0..ROUNDS {
-            a.push(run(bare, conns, len));
-            b.push(run(ours, conns, len));
+            a.push(run(bare, "bare", conns, len));
+            b.push(run(ours, "ours", conns, len));
         }
-        let (a, b) = (median(a), median(b));
-        let (ratio, us) = (b / a, |rate: f64| 1e6 * conns as f64 / rate);
-        println!("{conns:11} {len:6} {a:13.0} {b:13.0}  {ratio:5.2} {:19.1} {:5.1}", us(a), us(b));
+        let rates = [&a, &b].map(|runs| median(runs.iter().map(|r| r.0).collect()));
+        let cpus = [&a, &b].map(|runs| median(runs.iter().map(|r| r.1).collect()));
+        let us = rates.map(|rate| 1e6 * conns as f64 / rate);
+        println!(
+            "{conns:5} {len:7} {:8.0} {:9.0}  {:5.2} {:9.1} {:8.1} {:11.2} {:8.2}",
+            rates[0],
+            rates[1],
+            rates[1] / rates[0],
+            us[0],
+            us[1],
+            cpus[0],
+            cpus[1]
+        );
     }
 }
 
 fn median(mut rates: Vec<f64>) -> f64 {
     rates.sort_by(f64::total_cmp);
     rates[rates.len() / 2]
+}
+
+/// CPU time of the thread of that name, in microseconds.
+fn cpu_us(name: &str) -> f64 {
+    let tasks = std::fs::read_dir("/proc/self/task").expect("Linux");
+    let named = tasks.filter_map(|task| {
+        let path = task.ok()?.path();
+        let comm = std::fs::read_to_string(path.join("comm")).ok()?;
+        let stat = std::fs::read_to_string(path.join("schedstat")).ok()?;
+        let ns = stat.split(' ').next()?.parse::<f64>().ok()?;
+        (comm.trim() == name).then_some(ns / 1e3)
+    });
+    named.sum()
 }
 
 /// Requests a second of `conns` connections with one request of `len` bytes in flight each.
