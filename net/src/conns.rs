@@ -14,11 +14,17 @@ use crate::sockets::Listeners;
 use crate::{NetError, Options};
 use sordini_core::seam::{CloseReason, ConnId, Event, Mono, Net, NetOp};
 use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::hash::{BuildHasherDefault, Hasher};
+use std::time::Duration;
 
 /// Bytes that one turn reads at the most.
 const TURN_BYTES_MAX: usize = 4 << 20;
 /// Connections that one turn accepts at the most.
 const TURN_ACCEPTS_MAX: usize = 64;
+/// How long a word to the machine about bytes written may wait for company, if nothing waits for it.
+const SENT_DELAY: Duration = Duration::from_millis(5);
+/// Bytes written to one connection that the machine hears of at once.
+const SENT_BYTES_MAX: u64 = 64 << 10;
 /// Length of a file chunk when file bytes are short in the whole process.
 const CHUNK_BYTES_MIN: u32 = 64 << 10;
 
@@ -27,7 +33,7 @@ pub(crate) struct Conns {
     options: Options,
     bell: Bell,
     door: Door,
-    conns: HashMap<ConnId, Box<Conn>>,
+    conns: HashMap<ConnId, Box<Conn>, BuildHasherDefault<IdHasher>>,
     last: ConnId,
     /// Time of the turn.
     now: Mono,
@@ -37,6 +43,8 @@ pub(crate) struct Conns {
     events: VecDeque<Event>,
     /// Those with bytes written that the machine has not been told of.
     sents: Vec<ConnId>,
+    /// When the machine must be told of them at the latest.
+    sents_due: Mono,
     /// Those that may want file bytes; looked at after the turn.
     wants: Vec<ConnId>,
     /// Ends of patience, see [`Conn::until`].
@@ -55,12 +63,13 @@ impl Conns {
             door: Door::new(listeners, &bell)?,
             options,
             bell,
-            conns: HashMap::new(),
+            conns: HashMap::default(),
             last: ConnId(0),
             now: Mono(0),
             line: VecDeque::new(),
             events: VecDeque::new(),
             sents: Vec::new(),
+            sents_due: Mono(0),
             wants: Vec::new(),
             patience: BTreeSet::new(),
             held: 0,
@@ -86,13 +95,7 @@ impl Conns {
             bytes += self.look(id, batch);
             looks -= 1;
         }
-        let mut sents = std::mem::take(&mut self.sents);
-        for id in sents.drain(..) {
-            if let Some(conn) = self.conns.get_mut(&id) {
-                batch.push(Event::Sent { conn: id, bytes: std::mem::take(&mut conn.sent) });
-            }
-        }
-        self.sents = sents;
+        self.tell_sent(batch);
         // Ends that were found just now come after the bytes that came before them.
         batch.extend(self.events.drain(..));
     }
@@ -101,7 +104,7 @@ impl Conns {
     pub fn is_idle(&self) -> bool {
         self.line.is_empty()
             && self.events.is_empty()
-            && self.sents.is_empty()
+            && (self.sents.is_empty() || self.now < self.sents_due)
             && !self.door.is_ready(self.conns.len(), &self.options)
             && self.bell.is_quiet()
     }
@@ -109,7 +112,8 @@ impl Conns {
     /// When to look although no socket says so.
     pub fn deadline(&self) -> Option<Mono> {
         let patience = self.patience.first().map(|(at, _)| *at);
-        [patience, self.door.deadline()].into_iter().flatten().min()
+        let sents = (!self.sents.is_empty()).then_some(self.sents_due);
+        [patience, sents, self.door.deadline()].into_iter().flatten().min()
     }
 
     /// Starts the file reads that responses now wait for; `read` is given the slice, the bytes wished for, and where to answer.
@@ -180,6 +184,21 @@ impl Conns {
                 self.gone(id, CloseReason::BadFile);
             }
         }
+    }
+
+    /// Tells the machine what was written, if it waits for that or is told something anyway: most responses leave
+    /// whole and at once, and a turn only to say so would cost as much as the request.
+    fn tell_sent(&mut self, batch: &mut Vec<Event>) {
+        if self.sents.is_empty() || batch.is_empty() && self.now < self.sents_due {
+            return;
+        }
+        let mut sents = std::mem::take(&mut self.sents);
+        for id in sents.drain(..) {
+            if let Some(conn) = self.conns.get_mut(&id) {
+                batch.push(Event::Sent { conn: id, bytes: std::mem::take(&mut conn.sent) });
+            }
+        }
+        self.sents = sents;
     }
 
     /// Gives up on closing peers that take too long.
@@ -253,7 +272,13 @@ impl Conns {
         let outcome = conn.flush(self.now, &self.options);
         self.held = self.held - held + conn.outflow.held();
         if sent == 0 && conn.sent > 0 {
+            if self.sents.is_empty() {
+                self.sents_due = self.now + SENT_DELAY;
+            }
             self.sents.push(id);
+        }
+        if conn.sent > 0 && (!conn.reading || conn.sent >= SENT_BYTES_MAX) {
+            self.sents_due = self.now;
         }
         if !conn.outflow.is_empty() {
             self.wants.push(id);
@@ -315,7 +340,13 @@ impl Conns {
                 self.touched.push(id);
             }
             NetOp::Expect { bytes, .. } => conn.inflow.expect(bytes as usize),
-            NetOp::ReadOff { .. } => conn.reading = false,
+            NetOp::ReadOff { .. } => {
+                conn.reading = false;
+                // It may read on once it knows.
+                if conn.sent > 0 {
+                    self.sents_due = self.now;
+                }
+            }
             NetOp::ReadOn { .. } => {
                 conn.reading = true;
                 line_up(&mut self.line, id, conn);
@@ -341,6 +372,24 @@ impl Net for Conns {
             self.flush(id);
         }
         self.touched = touched;
+    }
+}
+
+/// Spreads our own consecutive numbers over the table; no peer chooses them.
+#[derive(Default)]
+struct IdHasher(u64);
+
+impl Hasher for IdHasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, _: &[u8]) {
+        unreachable!("connections are numbered by u64");
+    }
+
+    fn write_u64(&mut self, id: u64) {
+        self.0 = id.wrapping_mul(0x9e37_79b9_7f4a_7c15);
     }
 }
 

@@ -181,9 +181,12 @@ impl Machine for Echo {
 pub struct World {
     start: Instant,
     disk: NoDisk,
-    pub files: Box<dyn FnMut(&FileSlice, u32, ReadReply) + Send>,
+    pub files: Files,
     pub seen: Arc<Mutex<Seen>>,
 }
+
+/// Stands for the disk's reader.
+pub type Files = Box<dyn FnMut(&FileSlice, u32, ReadReply) + Send>;
 
 pub struct NoDisk(Arc<Mutex<Seen>>);
 
