@@ -48,7 +48,7 @@ impl From<TopicError> for Refusal {
             TopicError::Partitions
             | TopicError::SamePartitions(_)
             | TopicError::FewerPartitions { .. } => Code::INVALID_PARTITIONS,
-            TopicError::TooManyPartitions => Code::POLICY_VIOLATION,
+            TopicError::TooManyPartitions | TopicError::NodeFull => Code::POLICY_VIOLATION,
             TopicError::Replicas | TopicError::TooFewNodes { .. } => {
                 Code::INVALID_REPLICATION_FACTOR
             }

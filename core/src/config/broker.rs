@@ -1,8 +1,7 @@
 //! The broker's own configuration: what it was started with, typed.
 
-use super::lookup::Lookup;
 use super::table::{self, Value, ValueError};
-use crate::metadata::{Metadata, NodeId};
+use crate::metadata::NodeId;
 use std::collections::BTreeMap;
 
 /// What the node was started with. What is set while it runs lives in the metadata.
@@ -40,12 +39,8 @@ pub struct BrokerConfig {
     pub fetch_sessions_max: u32,
     /// `max.connections`.
     pub connections_max: u32,
-    /// `connections.max.idle.ms`: a silent connection is closed after; none never.
-    pub connection_idle_ms_max: Option<u64>,
     /// `log.retention.check.interval.ms`: how often old segments are looked for.
     pub retention_check_ms: u64,
-    /// `producer.id.expiration.ms`: how long a silent producer's state is kept.
-    pub producer_id_expiration_ms: u64,
     /// `transaction.max.timeout.ms`.
     pub transaction_max_timeout_ms: i32,
     /// `max.request.partition.size.limit`: partitions in one answer of DescribeTopicPartitions.
@@ -54,35 +49,6 @@ pub struct BrokerConfig {
     pub journal_bytes: u64,
     /// `journal.file.bytes`.
     pub journal_file_bytes: u32,
-}
-
-/// What can be changed while the broker runs and is not a topic's: see [`DynamicConfig::resolve`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct DynamicConfig {
-    /// `max.connections`.
-    pub connections_max: u32,
-    /// `producer.id.expiration.ms`.
-    pub producer_id_expiration_ms: u64,
-}
-
-impl DynamicConfig {
-    /// What holds now: what was set while running, else what was given.
-    pub fn resolve(metadata: &Metadata, config: &BrokerConfig) -> DynamicConfig {
-        let number = |key: &str| {
-            let row = table::broker(key).expect("named here, in the table there");
-            let said = Lookup { metadata, config }.broker(key);
-            match said.and_then(|(value, _)| row.parse(value).ok()) {
-                Some(Value::Number(n)) => u64::try_from(n).ok(),
-                _ => None,
-            }
-        };
-        let connections = number("max.connections").and_then(|n| u32::try_from(n).ok());
-        let expiration = number("producer.id.expiration.ms");
-        DynamicConfig {
-            connections_max: connections.unwrap_or(config.connections_max),
-            producer_id_expiration_ms: expiration.unwrap_or(config.producer_id_expiration_ms),
-        }
-    }
 }
 
 /// What is wrong with what was given.
@@ -164,9 +130,7 @@ impl BrokerConfig {
             fetch_bytes_max: small("fetch.max.bytes"),
             fetch_sessions_max: small("max.incremental.fetch.session.cache.slots"),
             connections_max: small("max.connections"),
-            connection_idle_ms_max: u64::try_from(number("connections.max.idle.ms")).ok(),
             retention_check_ms: number("log.retention.check.interval.ms") as u64,
-            producer_id_expiration_ms: number("producer.id.expiration.ms") as u64,
             transaction_max_timeout_ms: number("transaction.max.timeout.ms") as i32,
             describe_partitions_max: small("max.request.partition.size.limit"),
             journal_bytes: number("journal.bytes") as u64,

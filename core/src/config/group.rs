@@ -67,14 +67,6 @@ pub fn row(name: &str) -> Option<&'static GroupRow> {
     GROUP.iter().find(|row| row.name == name)
 }
 
-fn number(lookup: Lookup<'_>, key: &str) -> i64 {
-    let said = lookup.broker(key).and_then(|(value, _)| table::broker(key)?.parse(value).ok());
-    match said {
-        Some(Value::Number(n)) => n,
-        other => panic!("{key} is a number with a default in the table, not {other:?}"),
-    }
-}
-
 /// Checks everything that is to be set on a group.
 pub fn check(lookup: Lookup<'_>, set: &BTreeMap<String, String>) -> Result<(), GroupError> {
     let mut values = BTreeMap::new();
@@ -94,8 +86,8 @@ pub fn check(lookup: Lookup<'_>, set: &BTreeMap<String, String>) -> Result<(), G
     for row in GROUP {
         let (min, max) = row.bounds;
         match values.get(row.name) {
-            Some(n) if *n < number(lookup, min) => return Err(GroupError::Small(row.name, min)),
-            Some(n) if *n > number(lookup, max) => return Err(GroupError::Large(row.name, max)),
+            Some(n) if *n < lookup.number(min) => return Err(GroupError::Small(row.name, min)),
+            Some(n) if *n > lookup.number(max) => return Err(GroupError::Large(row.name, max)),
             _ => {}
         }
     }

@@ -64,6 +64,18 @@ impl<'a> Lookup<'a> {
         LAYERS.iter().find_map(|layer| Some((self.said(*layer, key)?, *layer)))
     }
 
+    /// The number that holds for a broker's key: what is kept elsewhere than in topics asks here each time, so
+    /// that a change holds at once. The key must be a number with a default.
+    pub fn number(&self, key: &str) -> i64 {
+        let row = table::broker(key).expect("the program asks for keys in the table");
+        let said = self.broker(key).and_then(|(value, _)| row.parse(value).ok());
+        let default = || row.parse(row.default.expect("it has a default")).expect("which fits");
+        match said.unwrap_or_else(default) {
+            Value::Number(n) => n,
+            other => panic!("{key} is a number in the table, not {other:?}"),
+        }
+    }
+
     /// The value that holds for a topic's key on a topic with these settings, as it is shown, and whose it is.
     pub fn topic(&self, row: &Row, set: &impl Settings) -> (String, Layer) {
         if let Some(value) = set.setting(row.name) {

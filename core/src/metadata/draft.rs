@@ -24,10 +24,6 @@ pub enum Effect {
     DeleteLog { dir: LogDir, topic: TopicId, partition: i32 },
     /// Another config holds for this log from now on.
     Reconfigure { log: LogId, config: TopicConfig },
-    /// A dynamic broker config changed: ask [`DynamicConfig::resolve`] again.
-    ///
-    /// [`DynamicConfig::resolve`]: crate::config::broker::DynamicConfig::resolve
-    ReconfigureBroker,
 }
 
 /// What a request changed, in the order in which it was put.
@@ -136,6 +132,8 @@ pub struct Admin<'a> {
     pub now: Now,
     /// What storage knows of partitions.
     pub partitions: &'a dyn PartitionFacts,
+    /// Partitions that the node may hold beside those it holds.
+    pub partitions_left: usize,
     /// The disk is full: creation is refused, deletion is not.
     pub read_only: bool,
 }

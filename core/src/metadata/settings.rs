@@ -190,9 +190,6 @@ impl Admin<'_> {
             let (resource, key, value) = (resource.clone(), key.clone(), value.clone());
             self.draft.put(MetadataRecord::ConfigSet { resource, key, value });
         }
-        if resource.kind == ResourceKind::Broker {
-            self.draft.effect(Effect::ReconfigureBroker);
-        }
         self.reconfigure(before);
     }
 

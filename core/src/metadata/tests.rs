@@ -1,6 +1,7 @@
 use super::topics::{METADATA_TOPIC, Size, TopicError};
 use super::*;
-use crate::config::broker::{BrokerConfig, DynamicConfig};
+use crate::config::broker::BrokerConfig;
+use crate::config::lookup::Lookup;
 use crate::config::topic::TopicConfig;
 use expect_test::expect;
 use proptest::prelude::*;
@@ -54,6 +55,7 @@ impl Node {
             config: &self.config,
             now: Now::default(),
             partitions: &Empty,
+            partitions_left: 100_000,
             read_only: self.read_only,
         };
         let result = act(&mut admin);
@@ -199,7 +201,6 @@ proptest! {
                 Effect::Reconfigure { log, config } => {
                     prop_assert!(alive.insert(*log, config.clone()).is_some());
                 }
-                Effect::ReconfigureBroker => {}
             }
         }
         let mut named = BTreeMap::new();
@@ -410,17 +411,18 @@ fn a_topic_says_more_than_the_broker_the_broker_more_than_the_cluster() {
     assert_eq!(node.config("t").retention_ms, Some(5));
     node.effects.clear();
     node.set(&broker, &[]);
-    assert_eq!(node.effects, [Effect::ReconfigureBroker], "the topic does not notice");
+    assert_eq!(node.effects, [], "the topic does not notice");
     node.set(&Resource::topic("t"), &[]);
-    assert_eq!(node.effects.len(), 3, "both its logs do");
+    assert_eq!(node.effects.len(), 2, "both its logs do");
 }
 
 #[test]
 fn dynamic_keys_of_the_broker_hold_at_once() {
     let mut node = Node::new();
-    let of = |node: &Node| DynamicConfig::resolve(&node.metadata, &node.config).connections_max;
-    assert_eq!(of(&node), i32::MAX as u32);
-    node.set(&Resource::broker(None), &[("max.connections", "10")]);
+    let key = "producer.id.expiration.ms";
+    let of = |node: &Node| Lookup { metadata: &node.metadata, config: &node.config }.number(key);
+    assert_eq!(of(&node), 86_400_000);
+    node.set(&Resource::broker(None), &[(key, "10")]);
     assert_eq!(of(&node), 10);
 }
 

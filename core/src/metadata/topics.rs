@@ -93,6 +93,9 @@ pub enum TopicError {
     /// More than [`NEW_PARTITIONS_MAX`].
     #[error("Excessively large number of partitions per request.")]
     TooManyPartitions,
+    /// The node holds as many partitions as it can.
+    #[error("this broker holds as many partitions as it can; deleting topics makes room")]
+    NodeFull,
     /// No replicas at all.
     #[error("Replication factor must be larger than 0, or -1 to use the default value.")]
     Replicas,
@@ -216,8 +219,14 @@ impl Admin<'_> {
     /// Whether so many partitions may be created beside those that this request did create already.
     fn check_number(&self, partitions: usize) -> Result<(), TopicError> {
         let made = self.draft.logs_created();
-        let fits = made.saturating_add(partitions) <= NEW_PARTITIONS_MAX;
-        if fits { Ok(()) } else { Err(TopicError::TooManyPartitions) }
+        let all = made.saturating_add(partitions);
+        if all > NEW_PARTITIONS_MAX {
+            Err(TopicError::TooManyPartitions)
+        } else if all > self.partitions_left {
+            Err(TopicError::NodeFull)
+        } else {
+            Ok(())
+        }
     }
 
     /// A placement by hand: `(partition, nodes)` in any order.

@@ -45,6 +45,7 @@ impl Node {
             config: &self.config,
             now: step.now,
             partitions: &facts,
+            partitions_left: self.limits.partitions_max.saturating_sub(self.partitions.len()),
             read_only: self.storage.room() == Room::ReadOnly,
         };
         let answer = change(&mut admin);
@@ -100,7 +101,6 @@ impl Node {
                 self.storage.configure(log, log_config(&config));
                 self.partitions.get_mut(&log).expect("alive").config = config;
             }
-            Effect::ReconfigureBroker => {}
         }
     }
 }

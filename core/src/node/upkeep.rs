@@ -2,6 +2,7 @@
 
 use super::boot::section;
 use super::{Node, Step};
+use crate::config::lookup::Lookup;
 use crate::partition::Saved;
 use crate::partition::retention::{SegmentFacts, expired};
 use bytes::Bytes;
@@ -12,7 +13,8 @@ impl Node {
     /// One round of retention and expiry over all partitions.
     pub(super) fn upkeep(&mut self, step: &mut Step<'_>) {
         self.upkeep_at = step.now.mono.after_ms(self.config.retention_check_ms);
-        let expiry_ms = i64::try_from(self.config.producer_id_expiration_ms).unwrap_or(i64::MAX);
+        let lookup = Lookup { metadata: &self.metadata, config: &self.config };
+        let expiry_ms = lookup.number("producer.id.expiration.ms");
         let logs: Vec<LogId> = self.partitions.keys().copied().collect();
         for log in logs {
             let partition = self.partitions.get_mut(&log).expect("listed above");

@@ -79,6 +79,7 @@ impl Node {
             config: &self.config,
             now: Now { disk_free: 1 << 39, ..Now::default() },
             partitions: &Empty,
+            partitions_left: 100_000,
             read_only: false,
         };
         let answer = act(&mut admin);
