@@ -4,8 +4,10 @@
 use sordini_log::journal::JournalConfig;
 use sordini_log::storage::StorageConfig;
 use sordini_sim::chance::Chance;
+use sordini_sim::platter::{Fault, Harm, Role, Verb};
 use sordini_sim::storage::Rig;
 use sordini_sim::storage::explore::{Explored, Plan, rot};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// Sizes so small that the journal wraps, segments roll and the cache overflows within a hundred operations.
 fn tiny(seed: u64) -> StorageConfig {
@@ -97,4 +99,53 @@ fn rot_never_yields_other_bytes() {
             rot(&rig, &mut chance).unwrap_or_else(|f| panic!("seed {seed}: {f}"));
         }
     }
+}
+
+/// Bugs that a storage could have, made by a disk that does not sync what it is told to sync: as if the software
+/// had not asked. Each must be seen.
+const PLANTED: &[(&str, Role, Verb)] = &[
+    ("acknowledged before the journal is synced", Role::Journal, Verb::Write),
+    ("a journal file's name is not synced", Role::Journal, Verb::SyncDir),
+    ("the checkpoint is renamed before it is synced", Role::CheckpointNext, Verb::Write),
+    ("the checkpoint's name is not synced", Role::Checkpoint, Verb::SyncDir),
+    ("a segment is not synced before the checkpoint vouches for it", Role::Segment, Verb::Sync),
+    ("a segment's name is not synced", Role::LogDir, Verb::SyncDir),
+    ("the names of log directories are not synced", Role::Root, Verb::SyncDir),
+    ("partition.metadata is not synced", Role::Metadata, Verb::Write),
+];
+
+#[test]
+fn every_planted_bug_is_seen() {
+    let plan = Plan {
+        ops: 300,
+        subsets_of_max: 2,
+        draws: 2,
+        within_recovery: 0,
+        crash_on: 0,
+        torn: false,
+    };
+    std::panic::set_hook(Box::new(|_| {}));
+    let unseen: Vec<_> =
+        PLANTED.iter().filter(|(what, role, verb)| !is_seen(what, *role, *verb, plan)).collect();
+    drop(std::panic::take_hook());
+    assert!(unseen.is_empty(), "nobody saw {unseen:?}");
+}
+
+fn is_seen(what: &str, role: Role, verb: Verb, plan: Plan) -> bool {
+    for seed in 300..330 {
+        let mut explored = Explored::default();
+        let outcome = catch_unwind(AssertUnwindSafe(|| {
+            let mut rig = Rig::new(seed, tiny(seed));
+            rig.platter.faults.push(Fault::always(role, verb, Harm::Lies));
+            explored.run(&mut rig, seed, plan)
+        }));
+        let seen = match outcome {
+            Ok(Ok(())) => continue,
+            Ok(Err(failure)) => format!("{}: {:.100}", failure.check, failure.what),
+            Err(_) => "an assertion of the storage".into(),
+        };
+        println!("{what}: seen with seed {seed} after {} crashes by {seen}", explored.crashes);
+        return true;
+    }
+    false
 }

@@ -25,7 +25,7 @@ impl Load {
     /// A load whose temper is drawn too.
     pub fn new(mut chance: Chance) -> Load {
         let value_bytes_max = [20, 200, 1500][chance.index(3)];
-        Load { chance, log_next: 0, value_bytes_max, value_bytes_large: 6000 }
+        Load { chance, log_next: 0, value_bytes_max, value_bytes_large: 2500 }
     }
 
     /// What happens in one turn.
