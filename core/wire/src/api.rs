@@ -185,5 +185,4 @@ apis! {
     90 DescribeShareGroupOffsets DESCRIBE_SHARE_GROUP_OFFSETS [0-1] stable 1 flexible [0+];
     91 AlterShareGroupOffsets ALTER_SHARE_GROUP_OFFSETS [0-0] stable 0 flexible [0+];
     92 DeleteShareGroupOffsets DELETE_SHARE_GROUP_OFFSETS [0-0] stable 0 flexible [0+];
-    93 GetReplicaLogInfo GET_REPLICA_LOG_INFO [0-0] stable 0 flexible [0+];
 }

@@ -12,7 +12,7 @@ fn keys_ascend_and_versions_are_ranges() {
         );
         assert_eq!(api.key.to_string(), api.name);
     }
-    assert_eq!(APIS.len(), 90);
+    assert_eq!(APIS.len(), 89);
     assert_eq!(ApiKey(4).api().map(|a| a.name), None);
     assert_eq!(ApiKey(-1).to_string(), "API -1");
 }

@@ -17,7 +17,7 @@ mod writer;
 mod tests;
 
 pub use decode_error::{DecodeError, Problem};
-pub use reader::Reader;
+pub use reader::{BUDGET_BASE, BUDGET_RATIO, Reader};
 pub use records::{Records, RecordsPart};
 pub use string::{Str, StrError};
 pub use uuid::{Uuid, UuidError};

@@ -16,7 +16,7 @@ use bytes::Bytes;
 pub const BUDGET_BASE: usize = 1 << 20;
 
 /// Memory that the arrays of a message may take for each of its bytes.
-pub const BUDGET_RATIO: usize = 4;
+pub const BUDGET_RATIO: usize = 6;
 
 /// Kafka's limit for strings, in bytes.
 const STRING_BYTES_MAX: usize = i16::MAX as usize;
