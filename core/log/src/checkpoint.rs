@@ -50,6 +50,8 @@ pub struct SavedLog {
     pub partition: u32,
     /// Whether its directory is there and durable.
     pub made: bool,
+    /// Whether its last segment takes no further batch.
+    pub closed: bool,
     /// First offset.
     pub start: Offset,
     /// The segments hold everything below this, durably.
@@ -241,7 +243,7 @@ impl SavedLog {
         put_dir(out, &self.dir);
         out.extend(self.topic_id);
         out.extend(self.partition.to_le_bytes());
-        out.push(u8::from(self.made));
+        out.push(u8::from(self.made) | u8::from(self.closed) << 1);
         out.extend(self.start.0.to_le_bytes());
         out.extend(self.end.0.to_le_bytes());
         out.extend(self.config.segment_bytes.to_le_bytes());
@@ -271,11 +273,13 @@ impl SavedLog {
     }
 
     fn decode(r: &mut Reader) -> Result<SavedLog, CheckpointError> {
+        let (dir, topic_id, partition, flags) = (r.dir()?, r.array()?, r.u32()?, r.u8()?);
         let mut log = SavedLog {
-            dir: r.dir()?,
-            topic_id: r.array()?,
-            partition: r.u32()?,
-            made: r.u8()? != 0,
+            dir,
+            topic_id,
+            partition,
+            made: flags & 1 != 0,
+            closed: flags & 2 != 0,
             start: Offset(r.u64()?),
             end: Offset(r.u64()?),
             config: LogConfig {

@@ -35,6 +35,7 @@ fn full() -> Checkpoint {
         topic_id: [id as u8; 16],
         partition: 4,
         made: id == 1,
+        closed: id == 2,
         start: Offset(11),
         end: Offset(20),
         config: LogConfig { segment_bytes: 5, ..LogConfig::default() },

@@ -172,6 +172,8 @@ impl Log {
         let segment = segment.base;
         self.cache.push(Cached { base, next, segment, at, bytes: Bytes::new() });
         self.faulty.add(base, next);
+        // Batches of a file are dense, which is how a changed base offset is noticed.
+        self.writer.closed = true;
         self.end = next;
         self.join(seq)
     }
@@ -291,6 +293,7 @@ impl Log {
         }
         self.faulty.remove(to, Offset(u64::MAX));
         self.writer.target = self.writer.target.map(|t| t.min(to));
+        self.writer.goal = self.writer.goal.min(to);
         // Completions of the life before are dropped, so nothing is under way in this one.
         self.writer.piece = None;
         self.cut += 1;
@@ -301,7 +304,6 @@ impl Log {
     /// Ends the last segment at `to`, whose place is `at` if the cache knew it. If not, the segment closes: its
     /// file keeps bytes that nobody asks for, and what is appended next begins a new one.
     fn cut_last_segment(&mut self, to: Offset, at: Option<(Offset, u64)>) {
-        self.writer.closed = false;
         let written = self.written;
         let Some(last) = self.segments.last_mut().filter(|s| s.next > to) else { return };
         last.next = to;

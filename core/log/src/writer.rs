@@ -65,11 +65,13 @@ pub(crate) struct Piece {
 pub(crate) struct Writer {
     pub home: Home,
     pub piece: Option<Piece>,
+    /// What was durable when its turn came: it goes on until this is written.
+    pub goal: Offset,
     /// Bytes written to the current segment since its last sync.
     unsynced_bytes: u64,
     /// Where this life found the last segment of the checkpoint.
     pub stale: Option<Stale>,
-    /// Whether the last segment takes no more, because it is not known where it ends.
+    /// Whether the last segment takes no more: it ends with a lost batch, or it is not known where it ends.
     pub closed: bool,
     /// Whether files of an earlier life may lie about in the directory.
     pub unswept: bool,

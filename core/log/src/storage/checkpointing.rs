@@ -117,8 +117,9 @@ impl Storage {
         }
     }
 
-    /// A log was cut: the checkpoint under way vouches for no more than is left.
-    pub(super) fn checkpoint_cut(&mut self, id: LogId, to: Offset) {
+    /// A log was cut in group `seq`: the checkpoint under way vouches for no more than is left.
+    pub(super) fn checkpoint_cut(&mut self, id: LogId, to: Offset, seq: GroupSeq) {
+        self.checkpoint_loses(id, seq);
         let (State::Waiting { taken, .. } | State::Writing { taken, .. }) =
             &mut self.checkpointing.state
         else {
@@ -130,8 +131,8 @@ impl Storage {
         self.checkpoint_progress(id);
     }
 
-    /// A log is deleted in group `seq`. What a waiting checkpoint says of its files may never become true; that is
-    /// no harm once a recovery is sure to see the deletion too.
+    /// A log is deleted or cut in group `seq`. What a waiting checkpoint says of its files may never become true; that is
+    /// no harm once a recovery is sure to see that too.
     pub(super) fn checkpoint_loses(&mut self, id: LogId, seq: GroupSeq) {
         if let State::Waiting { logs, through, .. } = &mut self.checkpointing.state
             && logs.contains(&id)
@@ -231,6 +232,7 @@ fn save(log: &Log) -> SavedLog {
         topic_id: log.topic_id,
         partition: log.partition,
         made: log.writer.home == Home::Made || log.file_synced < log.end,
+        closed: log.writer.closed,
         start: log.start,
         end: log.end,
         config: log.config,

@@ -272,7 +272,7 @@ impl Storage {
             self.joined.push_back((seq, log));
         }
         self.after.push_back((seq, After::Unlink(log, gone.segments)));
-        self.checkpoint_cut(log, to);
+        self.checkpoint_cut(log, to, seq);
         seq
     }
 

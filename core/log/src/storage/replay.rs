@@ -111,6 +111,7 @@ fn restore(saved: SavedLog) -> Log {
     log.hard_state = saved.hard_state;
     log.faulty = saved.faulty;
     log.writer.home = if saved.made { Home::Made } else { Home::Missing };
+    log.writer.closed = saved.closed;
     log.writer.unswept = true;
     log.writer.stale = saved.segments.last().map(Stale::of);
     log.segments = saved.segments;

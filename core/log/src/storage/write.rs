@@ -46,8 +46,8 @@ impl Storage {
             return;
         }
         let enough = log.waiting_bytes() >= self.config.write_bytes_min;
-        // Nobody makes a directory and then waits.
-        let begun = log.writer.home == Home::Made && log.written == Offset(0);
+        // What was begun is finished, over the ends of segments.
+        let begun = log.written < log.writer.goal;
         if enough || begun || log.writer.target.is_some_and(|t| log.file_synced < t) {
             log.writer.ready = true;
             self.writes.ready.push_back(id);
@@ -72,6 +72,7 @@ impl Storage {
             if missing && remove::holds_name(&self.removals, &log.dir.name) {
                 continue; // queued again once the name is free
             }
+            log.writer.goal = log.synced;
             let generation = Generation { boot: self.boot, cut: log.cut };
             if log.start_piece(generation, self.config.piece_bytes_max, out) {
                 self.writes.pieces += 1;

@@ -48,7 +48,14 @@ fn live(rig: &mut Rig, ledger: &mut Ledger) {
                 ledger.deleted.push((seq, LogId(2)));
                 create(rig, ledger, "b-0", 3);
             }
-            18 if !rig.storage.is_checkpointing() => rig.checkpoint(),
+            18 => {
+                // All is written by now, and nothing synced.
+                rig.run();
+                rig.wait(10);
+                if !rig.storage.is_checkpointing() && rig.done < rig.fuel {
+                    rig.checkpoint();
+                }
+            }
             _ => {}
         }
         rig.run();
