@@ -1,7 +1,7 @@
 //! The table of commands: parser, help and completion are made of it.
 
 use crate::client::Address;
-use crate::{consume, produce, serve, topic};
+use crate::{check, consume, dump, produce, serve, topic};
 use anyhow::Result;
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
@@ -35,6 +35,12 @@ enum Command {
     /// Read records and print them
     #[command(after_help = CONSUME_EXAMPLES)]
     Consume(consume::ConsumeArgs),
+    /// Print a file of a data directory for people
+    #[command(after_help = DUMP_EXAMPLES)]
+    Dump(dump::DumpArgs),
+    /// Verify the data directory of a stopped broker
+    #[command(after_help = CHECK_EXAMPLES)]
+    Check(check::CheckArgs),
     /// Print a completion script for a shell
     #[command(after_help = COMPLETIONS_EXAMPLES)]
     Completions {
@@ -59,6 +65,8 @@ impl Cli {
             Command::Topic(command) => topic::run(command),
             Command::Produce(args) => produce::run(args),
             Command::Consume(args) => consume::run(args),
+            Command::Dump(args) => dump::run(&args),
+            Command::Check(args) => check::run(&args),
             Command::Completions { shell } => {
                 let mut script = Vec::new();
                 clap_complete::generate(shell, &mut Cli::command(), "sordini", &mut script);
@@ -100,6 +108,19 @@ Examples:
   sordini consume orders --from -10                        the last ten of each partition
   sordini consume orders --from @2026-11-20T18:00:00Z --count 5 --json
   sordini consume orders --partition 3 --from 1000 --format '%o %k: %v\\n'";
+
+const DUMP_EXAMPLES: &str = "\
+Examples:
+  sordini dump sordini-data/orders-0/00000000000000000000.log      a line for each batch
+  sordini dump sordini-data/journal/00000001.journal               groups and what they hold
+  sordini dump sordini-data/checkpoint/current";
+
+const CHECK_EXAMPLES: &str = "\
+Examples:
+  sordini check /var/lib/sordini
+
+Reads everything and changes nothing. DAMAGE means that records are lost or the broker would not start, and exit
+code 1; a remark is put right by the next start.";
 
 const COMPLETIONS_EXAMPLES: &str = "\
 Examples:

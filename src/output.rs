@@ -68,9 +68,10 @@ pub fn size(bytes: u64) -> String {
     if unit == "B" { format!("{bytes} B") } else { format!("{value:.1} {unit}") }
 }
 
-/// `count` of something: "1 record", "12 records".
+/// `number` of something: "1 record", "12 records", "2 batches".
 pub fn count(number: u64, what: &str) -> String {
-    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
+    let plural = if what.ends_with("ch") { "es" } else { "s" };
+    format!("{number} {what}{}", if number == 1 { "" } else { plural })
 }
 
 /// A progress bar on standard error that shows itself only when the work takes long, and never where
