@@ -55,6 +55,12 @@ pub enum OpenError {
     Io { what: &'static str, path: PathBuf, cause: String },
 }
 
+impl OpenError {
+    pub(crate) fn threads(dir: &Path, error: &std::io::Error) -> OpenError {
+        OpenError::Io { what: "start threads for", path: dir.into(), cause: error.to_string() }
+    }
+}
+
 /// The hold on a data directory; dropping it lets go.
 pub(crate) struct Lock(#[allow(dead_code)] File);
 

@@ -136,11 +136,8 @@ impl RealDisk {
             threads: Vec::new(),
             _lock: lock,
         };
-        disk.spawn("disk-journal", Shared::journal_thread);
-        disk.spawn("disk-store", Shared::store_thread);
-        for _ in 0..options.read_threads.max(1) {
-            disk.spawn("disk-read", Shared::read_thread);
-        }
+        let spawned = disk.spawn_all(options.read_threads.max(1));
+        spawned.map_err(|e| OpenError::threads(dir, &e))?;
         Ok(disk)
     }
 
@@ -170,13 +167,20 @@ impl RealDisk {
         bytes
     }
 
-    fn spawn(&mut self, name: &str, body: fn(&Shared)) {
+    fn spawn_all(&mut self, read_threads: usize) -> std::io::Result<()> {
+        self.spawn("disk-journal", Shared::journal_thread)?;
+        self.spawn("disk-store", Shared::store_thread)?;
+        (0..read_threads).try_for_each(|_| self.spawn("disk-read", Shared::read_thread))
+    }
+
+    fn spawn(&mut self, name: &str, body: fn(&Shared)) -> std::io::Result<()> {
         let shared = self.shared.clone();
         let thread = std::thread::Builder::new().name(name.into()).spawn(move || {
             let _guard = AbortOnPanic;
             body(&shared);
-        });
-        self.threads.push(thread.expect("the system refuses to start a thread"));
+        })?;
+        self.threads.push(thread);
+        Ok(())
     }
 
     /// Whether these journal operations may run right here: all that came before them is done, and they are short.
