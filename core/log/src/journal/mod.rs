@@ -76,6 +76,13 @@ impl JournalConfig {
             .saturating_sub((1 + ECHO_MAX) * frame::IDENTITY_BYTES + TRAILER_BYTES)
     }
 
+    /// What an append of a batch of so many bytes may cost of [`Journal::room`], when it needs a group of its own.
+    pub fn cost(batch_bytes: usize) -> u64 {
+        let own = batch_bytes + frame::FRAME_HEAD_BYTES + frame::IDENTITY_BYTES + TRAILER_BYTES;
+        // One more for the echo of the group before.
+        ((own.div_ceil(PAYLOAD_BYTES) + 1) * BLOCK_BYTES) as u64
+    }
+
     /// Blocks of a group, such that it fits every file.
     fn group_blocks_max(&self) -> usize {
         let file = blocks_of(self.file_bytes.min(self.first_file_bytes)).saturating_sub(1);
@@ -229,7 +236,7 @@ impl Journal {
         assert_eq!(flight.seq, seq, "the group in flight is the one that is done");
         self.synced = seq;
         self.unsealed = (!flight.seal).then_some(now.mono);
-        self.memory.give_back(flight.blocks, self.config.group_blocks_max());
+        self.memory.give_back(flight.blocks, self.group_blocks_max());
         self.write_closed(out);
         self.invariants();
         Synced { through: seq }
@@ -328,8 +335,10 @@ impl Journal {
         GroupSeq(self.open.seq.0 - u64::from(self.open.is_empty()))
     }
 
+    /// Blocks of a group, such that it fits every file, also those of a former configuration.
     fn group_blocks_max(&self) -> usize {
-        self.config.group_blocks_max()
+        let files = self.ring.files.iter().map(|f| f.blocks as usize - 1).min();
+        self.config.group_blocks_max().min(files.unwrap_or(usize::MAX)).max(1)
     }
 
     /// Moves the open group to the queue.
@@ -412,8 +421,9 @@ impl Journal {
         let count = self.ring.files.len();
         let bytes = if count == 0 { self.config.first_file_bytes } else { self.config.file_bytes };
         // A ring of one file could never be recycled: the file that is being written stays. And a group that is put
-        // without asking for room (a boot's, say) may find every file full, while the checkpoint that would free
-        // one waits for just this group: then the ring grows beyond its size.
+        // without asking for room (a boot's, say), or is longer than any file of a former configuration, may
+        // find no place, while the checkpoint that would free one waits for just this group: then the ring
+        // grows beyond its size.
         if count >= 2 && self.size() + bytes > self.config.bytes && !self.is_starved() {
             return;
         }

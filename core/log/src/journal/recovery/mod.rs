@@ -290,7 +290,7 @@ impl<'a> Recovery<'a> {
         let reaches = match (before, first) {
             (_, Some(first)) => first.0 <= from.0 + 1,
             (Some(before), None) => before.seq.0 + 2 >= from.0,
-            (None, None) => from.0 <= 2,
+            (None, None) => from.0 == 1 || (from.0 == 2 && !self.image.files.is_empty()),
         };
         if reaches { Ok(()) } else { Err(JournalError::Missing { from, first }) }
     }

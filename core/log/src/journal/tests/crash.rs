@@ -3,7 +3,7 @@
 use super::rig::{Pending, Platter, Rig, append, recovered, small};
 use crate::journal::block::SECTOR_BYTES;
 use crate::journal::frame::Frame;
-use crate::journal::{Finding, JournalImage};
+use crate::journal::{Finding, JournalConfig, JournalImage};
 use crate::{GroupSeq, LogId, Offset};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
@@ -169,7 +169,7 @@ fn step() -> impl Strategy<Value = Step> {
         6 => Just(Step::Sync),
         1 => Just(Step::Seal),
         2 => (0..6u64).prop_map(|keep| Step::Recycle { keep }),
-        2 => (0..6u8, any::<u64>()).prop_map(|(mode, seed)| Step::Crash { mode, seed }),
+        2 => (0..7u8, any::<u64>()).prop_map(|(mode, seed)| Step::Crash { mode, seed }),
     ]
 }
 
@@ -191,18 +191,19 @@ impl World {
     fn step(&mut self, step: Step) {
         match step {
             Step::Put { log, len } => {
-                self.make_room();
+                self.make_room(len);
                 let base = self.next.entry(log).or_default();
                 let last = *base + len as u64 % 5;
                 self.rig.put(append(log, *base, last, len));
                 *base = last + 1;
             }
             Step::State { log, len } => {
+                self.make_room(len);
                 let state = vec![len as u8; len].into();
                 self.rig.put(Frame::HardState { log: LogId(log), state });
                 self.rig.put(Frame::LogStart { log: LogId(log), start: Offset(len as u64) });
             }
-            Step::Flush => self.rig.flush(),
+            Step::Flush => self.flush(),
             Step::Sync => self.rig.sync(),
             Step::Seal => self.rig.seal(),
             Step::Recycle { keep } => {
@@ -214,10 +215,17 @@ impl World {
         }
     }
 
+    fn flush(&mut self) {
+        self.rig.flush();
+        let synced = self.rig.journal.synced().0;
+        let waits = self.rig.journal.open_seq().0 > synced + 1;
+        assert!(self.rig.pending.is_some() || !waits, "what was put within the room has a place");
+    }
+
     /// What a storage does that finds no room: a checkpoint once everything is durable.
-    fn make_room(&mut self) {
-        while self.rig.journal.room() == 0 {
-            self.rig.flush();
+    fn make_room(&mut self, len: usize) {
+        while self.rig.journal.room() < JournalConfig::cost(len) {
+            self.flush();
             if self.rig.pending.is_some() {
                 self.rig.sync();
                 continue;
@@ -237,20 +245,39 @@ impl World {
                 (1, _) => Fate::Lost,
                 (2, 0..2) | (3, 1..) => Fate::Kept,
                 (2 | 3, _) => Fate::Lost,
-                (4, n) => [Fate::Kept, Fate::Lost, Fate::Front, Fate::Back][n as usize],
+                (4 | 6, n) => [Fate::Kept, Fate::Lost, Fate::Front, Fate::Back][n as usize],
                 (_, 0) if !self.exact => Fate::Mixed(r),
                 (_, n) => [Fate::Lost, Fate::Kept, Fate::Kept, Fate::Back][n as usize],
             }
         };
-        let platter = match &self.rig.pending {
-            Some(write) => tear(&self.rig.platter, write, fate),
-            None => self.rig.platter.clone(),
+        // Mode 6 kills the process only: what was written is read back, and may be lost with the power later.
+        let mut synced = self.rig.journal.synced();
+        let mut volatile = None;
+        let platter = match (&self.rig.pending, &self.rig.volatile) {
+            (Some(_), Some(_)) => panic!("a group follows one that is not durable"),
+            (Some(write), None) if mode == 6 => {
+                volatile = Some((write.clone(), self.rig.platter[&write.file].clone()));
+                tear(&self.rig.platter, write, |_| Fate::Kept)
+            }
+            (Some(write), None) => tear(&self.rig.platter, write, fate),
+            (None, Some((write, before))) => {
+                synced = GroupSeq(write.seq.0 - 1);
+                let mut platter = self.rig.platter.clone();
+                platter.insert(write.file, before.clone());
+                if mode == 6 {
+                    volatile = self.rig.volatile.clone();
+                    self.rig.platter.clone()
+                } else {
+                    tear(&platter, write, fate)
+                }
+            }
+            (None, None) => self.rig.platter.clone(),
         };
-        let synced = self.rig.journal.synced();
         let image = recovered(&platter, self.from).expect("a crash is no harm");
         check(&image, self.from, synced, &self.rig.groups, self.exact);
         let before = std::mem::take(&mut self.rig.groups);
         self.rig = Rig::boot(small(), platter, &image);
+        self.rig.volatile = volatile;
         // What a recovery found, the next one finds again.
         let again = recovered(&self.rig.platter, self.from).expect("recovered before");
         assert_eq!(again, image);

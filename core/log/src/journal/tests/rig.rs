@@ -25,6 +25,8 @@ pub struct Rig {
     pub journal: Journal,
     pub platter: Platter,
     pub pending: Option<Pending>,
+    /// A group that recovery read from a cache, and the file without it: what a power loss may still leave.
+    pub volatile: Option<(Pending, Vec<u8>)>,
     /// Frames of every group that was ever put into, by this life.
     pub groups: BTreeMap<GroupSeq, Vec<Frame>>,
     pub now: Now,
@@ -49,8 +51,9 @@ impl Rig {
     }
 
     fn on(journal: Journal, platter: Platter) -> Rig {
-        let (pending, groups, now) = (None, BTreeMap::new(), Now::default());
-        Rig { journal, platter, pending, groups, now }
+        let (pending, volatile) = (None, None);
+        let (groups, now) = (BTreeMap::new(), Now::default());
+        Rig { journal, platter, pending, volatile, groups, now }
     }
 
     /// The next life, on what the last one left.
@@ -117,6 +120,7 @@ impl Rig {
                     let bytes: Vec<u8> = blocks.iter().flat_map(|b| b.0).collect();
                     let seq = if let Done::Group(seq) = done { seq } else { GroupSeq(0) };
                     let write = Pending { seq, file, at: at as usize, bytes };
+                    self.volatile.take_if(|v| v.0.file == file);
                     if seq.0 == 0 {
                         write.write(&mut self.platter);
                     } else {

@@ -181,3 +181,41 @@ fn a_group_that_arrived_in_part_is_cut_and_its_place_written_again() {
     assert_eq!(image.groups[1].frames, [Frame::Boot { boot: 2 }]);
     assert_eq!(image.tail, Some((pending.file, pending.at as u32 / 4096 + 1)));
 }
+
+#[test]
+fn more_logs_than_an_echo_holds_are_written_all_the_same() {
+    let mut rig = Rig::new(JournalConfig { bytes: 1 << 20, file_bytes: 1 << 18, ..small() });
+    let last = rig.group((0..150).map(|log| append(log, 0, 0, 21)));
+    rig.group([append(1, 1, 1, 61)]);
+    assert_eq!(last, GroupSeq(2), "the first group holds more than a hundred logs");
+    let image = recovered(&rig.platter, GroupSeq(1)).expect("intact");
+    assert_eq!(image.groups.iter().map(|g| g.frames.len()).sum::<usize>(), 151);
+    // Nothing of the first group is left, and its successor cannot name all that was in it.
+    for bytes in rig.platter.values_mut() {
+        for block in bytes.chunks_mut(BLOCK_BYTES).skip(1) {
+            if block[16..24] == 1u64.to_le_bytes() {
+                block.fill(0);
+            }
+        }
+    }
+    let image = recovered(&rig.platter, GroupSeq(1)).expect("covered");
+    let [Finding::Faulty { seq: GroupSeq(1), lost, unknown: true, .. }] = &image.findings[..]
+    else {
+        panic!("{:?}", image.findings);
+    };
+    assert_eq!(lost.len(), 100);
+    assert!(image.findings[0].to_string().ends_with("and more that cannot be named"));
+}
+
+#[test]
+fn a_ring_of_a_former_configuration_gets_a_file_for_long_frames() {
+    let mut rig = Rig::new(small());
+    rig.group([append(1, 0, 0, 100)]);
+    let image = recovered(&rig.platter, GroupSeq(1)).expect("intact");
+    let larger = JournalConfig { file_bytes: 1 << 18, group_bytes_max: 1 << 17, ..small() };
+    let mut rig = Rig::boot(larger, rig.platter, &image);
+    rig.group([append(1, 1, 1, 200_000)]);
+    rig.group([append(1, 2, 2, 100)]);
+    let image = recovered(&rig.platter, GroupSeq(1)).expect("intact");
+    assert_eq!((image.groups.len(), image.findings.len()), (3, 0));
+}
