@@ -1,6 +1,6 @@
 //! What the loop costs: its echo beside that of bare tokio, over loopback, in the same run.
 //!
-//! `cargo run --profile quick -p sordini-net --example echo_limits [MILLISECONDS per measurement]`
+//! `cargo run --profile quick -p sordini-net --example echo_limits [MILLISECONDS [CONNECTIONSxBYTES..]]`
 //!
 //! Each server has a thread of its own, and so have the clients together. Every connection has one request in
 //! flight. The two servers take turns, several rounds each; medians are printed.
@@ -30,7 +30,9 @@ fn main() {
     };
     println!("             -- requests/s --           -- us a request --  -- server's CPU us --");
     println!("conns  bytes      bare      ours  ratio      bare     ours        bare     ours");
-    for (conns, len) in [(1, 100), (1, 4096), (64, 100), (64, 4096), (4, 1 << 20)] {
+    let chosen: Vec<_> = std::env::args().skip(2).filter_map(|load| parse(&load)).collect();
+    let all = [(1, 100), (1, 4096), (64, 100), (64, 4096), (4, 1 << 20)];
+    for (conns, len) in if chosen.is_empty() { all.to_vec() } else { chosen } {
         let (mut a, mut b) = (Vec::new(), Vec::new());
         for _ in 0..ROUNDS {
             a.push(run(bare, "bare", conns, len));
@@ -50,6 +52,12 @@ fn main() {
             cpus[1]
         );
     }
+}
+
+/// `64x4096` is 64 connections with 4096 bytes each.
+fn parse(load: &str) -> Option<(usize, usize)> {
+    let (conns, len) = load.split_once('x')?;
+    Some((conns.parse().ok()?, len.parse().ok()?))
 }
 
 fn median(mut rates: Vec<f64>) -> f64 {

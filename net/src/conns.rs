@@ -45,6 +45,8 @@ pub(crate) struct Conns {
     sents: Vec<ConnId>,
     /// When the machine must be told of them at the latest.
     sents_due: Mono,
+    /// Those whose last read may have been part of a larger frame; known after the turn.
+    unsettled: Vec<ConnId>,
     /// Those that may want file bytes; looked at after the turn.
     wants: Vec<ConnId>,
     /// Ends of patience, see [`Conn::until`].
@@ -70,6 +72,7 @@ impl Conns {
             events: VecDeque::new(),
             sents: Vec::new(),
             sents_due: Mono(0),
+            unsettled: Vec::new(),
             wants: Vec::new(),
             patience: BTreeSet::new(),
             held: 0,
@@ -83,6 +86,11 @@ impl Conns {
     /// Collects what has happened, up to about `events_max` events behind what is in `batch`.
     pub fn gather(&mut self, now: Mono, batch: &mut Vec<Event>, events_max: usize) {
         self.now = now;
+        for id in self.unsettled.drain(..) {
+            if let Some(conn) = self.conns.get_mut(&id) {
+                conn.inflow.settle();
+            }
+        }
         self.hear();
         self.lose_patience();
         batch.extend(self.events.drain(..));
@@ -250,6 +258,9 @@ impl Conns {
             Got::Nothing => return 0,
             Got::Bytes { bytes, more } => {
                 let len = bytes.len();
+                if conn.inflow.is_unsettled() {
+                    self.unsettled.push(id);
+                }
                 if more {
                     line_up(&mut self.line, id, conn);
                 }

@@ -11,7 +11,8 @@
 //! - A connection that sent a large frame will send another: the next frame's **first** read already goes
 //!   into an allocation of the last one's size, and none of its bytes is ever copied.
 //!
-//! The peer's word for a length never buys more than [`STEP_BYTES`] or as much again as has come of the frame.
+//! The peer's word for a length buys no memory: an allocation is at most [`GROWTH`] times what has come of the frame,
+//! and once the frame is here, or its first read was all of it, we hold on to nothing.
 
 use bytes::{BufMut, BytesMut};
 use std::io;
@@ -24,13 +25,15 @@ use tokio::net::TcpStream;
 pub(crate) const SCRATCH_BYTES: usize = 64 << 10;
 /// Most that is read from one connection in one go, in bytes: the others wait meanwhile.
 const READ_BYTES_MAX: usize = 256 << 10;
-/// Room made at once for an announced frame, in bytes: Kafka's default of `max.message.bytes` and what is around it.
-const STEP_BYTES: usize = (1 << 20) + (64 << 10);
+/// Room made for the rest of a frame, in multiples of what has come of it: a full shared buffer buys 1 MiB, Kafka's
+/// default of `max.message.bytes`.
+const GROWTH: usize = 16;
+/// Least room made for the rest of a frame, in bytes.
+const ROOM_BYTES_MIN: usize = 16 << 10;
+/// Longest allocation made for a frame of which nothing has come, in bytes: 1 MiB and what is around it.
+const TYPICAL_BYTES_MAX: usize = (1 << 20) + (64 << 10);
 /// From this frame length on the shared buffer is bypassed.
 const DIRECT_BYTES_MIN: usize = 32 << 10;
-/// A piece up to this length does not keep a large allocation alive.
-const COPY_BYTES_MAX: usize = 1 << 10;
-
 /// The reading side of a connection.
 #[derive(Default)]
 pub(crate) struct Inflow {
@@ -60,10 +63,19 @@ impl Inflow {
     /// So many more bytes complete the frame under way.
     pub fn expect(&mut self, bytes: usize) {
         self.missing = bytes;
-        let whole = self.come + bytes;
-        if whole >= DIRECT_BYTES_MIN {
-            self.typical = (whole + whole / 8).min(STEP_BYTES);
+    }
+
+    /// The machine has seen the last read. If it does not expect more of the frame, its memory is the machine's alone.
+    pub fn settle(&mut self) {
+        if self.missing == 0 {
+            self.room = BytesMut::new();
+            self.come = 0;
         }
+    }
+
+    /// Whether [`Inflow::settle`] is to be called after the turn.
+    pub fn is_unsettled(&self) -> bool {
+        self.missing == 0 && self.come > 0
     }
 
     /// One read.
@@ -76,9 +88,7 @@ impl Inflow {
         if self.missing > 0 {
             return self.read_frame(stream, cx);
         }
-        // What was read last was no part of a larger frame: its allocation is not continued.
-        self.room = BytesMut::new();
-        self.come = 0;
+        self.settle();
         if self.typical > 0 {
             self.read_first(stream, cx)
         } else {
@@ -89,16 +99,26 @@ impl Inflow {
     /// Goes on with an announced frame.
     fn read_frame(&mut self, stream: &mut TcpStream, cx: &mut Context<'_>) -> Got {
         if self.room.capacity() == 0 {
-            let step = STEP_BYTES.max(self.come);
-            self.room = BytesMut::with_capacity(self.missing.min(step));
+            let room = ROOM_BYTES_MIN.max(GROWTH * self.come);
+            self.room = BytesMut::with_capacity(self.missing.min(room));
         }
         let limit = self.missing.min(self.room.capacity());
         let got = read_into(stream, cx, &mut self.room, limit);
         if let Got::Bytes { bytes, .. } = &got {
             self.missing -= bytes.len();
             self.come += bytes.len();
+            if self.missing == 0 {
+                self.learn();
+                self.settle();
+            }
         }
         got
+    }
+
+    /// The next frame will be about as long as this one.
+    fn learn(&mut self) {
+        let len = if self.come < DIRECT_BYTES_MIN { 0 } else { self.come + self.come / 8 };
+        self.typical = len.min(TYPICAL_BYTES_MAX);
     }
 
     /// Starts a frame that is probably as long as the last one.
@@ -108,12 +128,14 @@ impl Inflow {
         match &mut got {
             Got::Bytes { bytes, .. } => {
                 self.come = bytes.len();
-                if bytes.len() < DIRECT_BYTES_MIN {
-                    // Learnt anew if the frame turns out to be large after all.
-                    self.typical = 0;
-                }
-                if bytes.len() <= COPY_BYTES_MAX {
+                // Little came: it goes into memory of its own, and so will what follows.
+                if bytes.len() < self.typical / GROWTH {
                     *bytes = BytesMut::from(&bytes[..]);
+                    self.room = BytesMut::new();
+                }
+                // Learnt anew once more has come, if this was not all.
+                if bytes.len() < DIRECT_BYTES_MIN {
+                    self.typical = 0;
                 }
             }
             _ => self.room = BytesMut::new(),

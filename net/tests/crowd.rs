@@ -7,7 +7,7 @@ use std::io::Write;
 use world::{Broker, echo, expect, frame, options};
 
 #[test]
-fn ten_thousand_connections_at_rest_cost_little_and_close_cleanly() {
+fn ten_thousand_connections_cost_little_at_rest_and_within_a_frame() {
     // Both ends are in this process.
     let n = (files_max() / 2).saturating_sub(200).min(10_000);
     let broker = Broker::start(options());
@@ -22,9 +22,21 @@ fn ten_thousand_connections_at_rest_cost_little_and_close_cleanly() {
     }
     let each = resident_bytes().saturating_sub(before) / n;
     assert!(each < 6 * 1024, "a connection costs {each} bytes");
+    // Frames that never go on: the memory is for what has come.
+    let mut half = 50_000_000u32.to_be_bytes().to_vec();
+    half.resize(1000, 7);
+    for part in [&half[..], &half[4..]] {
+        for stream in &mut streams {
+            stream.write_all(part).unwrap();
+        }
+        echo(&mut broker.connect(), b"all of that has been read");
+    }
+    let each = (resident_bytes().saturating_sub(before) / n, mapped_bytes() / n);
+    assert!(each.0 < 16 * 1024, "half a frame of 2 KiB costs {} bytes", each.0);
+    assert!(each.1 < 256 * 1024, "half a frame of 2 KiB reserves {} bytes", each.1);
     drop(streams);
-    broker.wait("all to be closed", |seen| seen.closed.len() == n + 1);
-    assert_eq!(broker.seen.lock().unwrap().opened, n + 1);
+    broker.wait("all to be closed", |seen| seen.closed.len() == n + 3);
+    assert_eq!(broker.seen.lock().unwrap().opened, n + 3);
     assert_eq!(broker.stop().unwrap(), Exit::Drained);
 }
 
@@ -35,8 +47,17 @@ fn files_max() -> usize {
     line.split_whitespace().nth(3).unwrap().parse().unwrap_or(usize::MAX)
 }
 
-/// Memory of this process.
+/// Memory of this process that is really there.
 fn resident_bytes() -> usize {
+    statm(1)
+}
+
+/// Memory that this process has asked for.
+fn mapped_bytes() -> usize {
+    statm(0)
+}
+
+fn statm(column: usize) -> usize {
     let pages = std::fs::read_to_string("/proc/self/statm").unwrap();
-    pages.split_whitespace().nth(1).unwrap().parse::<usize>().unwrap() * 4096
+    pages.split_whitespace().nth(column).unwrap().parse::<usize>().unwrap() * 4096
 }

@@ -43,6 +43,22 @@ fn large_frames_arrive_in_one_allocation() {
 }
 
 #[test]
+fn a_connection_at_rest_holds_no_memory_of_its_last_frame() {
+    let broker = Broker::start(options());
+    let (mut large, mut other) = (broker.connect(), broker.connect());
+    // First through the shared buffer, then straight, whole and in the middle of a frame; each length twice.
+    for len in [40_000, 60_000, 200_000, 1 << 20, 3 << 20, 100_000, 33_000, 65_532] {
+        for seed in 0..2 {
+            echo(&mut large, &pattern(len, seed));
+            echo(&mut other, b"look");
+        }
+    }
+    let seen = broker.seen.lock().unwrap();
+    assert_eq!((seen.large, seen.looks), (16, 16));
+    assert_eq!(seen.pinned, 0, "frames whose memory was still held");
+}
+
+#[test]
 fn a_peer_that_does_not_read_owes_a_bounded_amount_and_gets_all_in_the_end() {
     let broker = Broker::start(options());
     let stream = broker.connect();

@@ -33,6 +33,9 @@ pub struct Seen {
     pub copied: usize,
     pub large: usize,
     pub failed: Vec<FileSlice>,
+    /// Looks at the last large frame, and those that found that the network still held its memory.
+    pub looks: usize,
+    pub pinned: usize,
     pub idle: u64,
 }
 
@@ -46,6 +49,8 @@ pub struct Echo {
     pub frame_max: usize,
     /// The response to a frame of one byte `f` is made of these parts.
     pub file: Vec<Part>,
+    /// The last large frame, as a cache would keep it.
+    kept: Option<(ConnId, Bytes)>,
     stopping: bool,
     /// When [`Event::Tick`] is wanted.
     pub tick: Option<Mono>,
@@ -71,6 +76,7 @@ impl Echo {
             unsent_max: 1 << 20,
             frame_max: 100 << 20,
             file: Vec::new(),
+            kept: None,
             stopping: false,
             tick: None,
             fatal: b"fatal",
@@ -81,6 +87,10 @@ impl Echo {
         let mut seen = self.seen.lock().unwrap();
         let state = self.conns.get_mut(&conn).expect("bytes of an open connection");
         assert!(!state.closing || state.held.is_empty(), "nothing is read after a close");
+        if let Some((_, frame)) = self.kept.as_ref().filter(|(of, _)| *of != conn) {
+            seen.looks += 1;
+            seen.pinned += usize::from(!frame.is_unique());
+        }
         seen.piece_max = seen.piece_max.max(bytes.len());
         if state.held.is_empty() {
             state.held = bytes;
@@ -110,6 +120,7 @@ impl Echo {
             if len > 32 << 10 {
                 seen.large += 1;
                 seen.copied += usize::from(state.apart);
+                self.kept = Some((conn, frame.clone()));
             }
             (state.apart, state.expected) = (false, false);
             if &frame[4..] == self.fatal {
@@ -122,6 +133,9 @@ impl Echo {
             state.unsent += body.len();
             seen.unsent_max = seen.unsent_max.max(state.unsent);
             out.net.push(NetOp::Send { conn, body });
+        }
+        if state.held.is_empty() {
+            state.held = BytesMut::new();
         }
         if state.unsent > self.unsent_max && !state.off {
             state.off = true;
