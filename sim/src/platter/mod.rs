@@ -22,9 +22,10 @@ pub use image::SECTOR_BYTES;
 pub use names::NodeId;
 
 use crate::digest::Digest;
+use bytes::Bytes;
 use file::File;
 use names::Names;
-use sordini_log::disk::{Completion, Disk, DiskOp, Lane};
+use sordini_log::disk::{Completion, Disk, DiskError, DiskOk, DiskOp, FileName, Lane, OpKind};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// What becomes of something unsynced when the power fails.
@@ -191,6 +192,15 @@ impl Platter {
     pub fn list(&self) -> Vec<(String, u64)> {
         let files = self.names.paths().into_iter();
         files.filter_map(|(path, node)| Some((path, self.files.get(&node)?.len()))).collect()
+    }
+
+    /// Bytes of a file as a reader thread beside the lanes would see them now.
+    pub fn read(&self, file: &FileName, at: u64, len: u64) -> Result<Bytes, DiskError> {
+        let mut fork = self.clone();
+        match fork.perform(OpKind::Read { file: file.clone(), at, len }, true)? {
+            DiskOk::Bytes(bytes) => Ok(bytes),
+            other => panic!("a read brings bytes, not {other:?}"),
+        }
     }
 
     /// All bytes of the file at `path`.

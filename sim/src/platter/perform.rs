@@ -65,7 +65,7 @@ impl Platter {
                 Ok(DiskOk::Unit)
             }
             OpKind::List { dir } => self.entries(&dir),
-            OpKind::Read { file, at, len } => self.read(
+            OpKind::Read { file, at, len } => self.read_file(
                 &file,
                 at,
                 if let Some(Harm::Short(max)) = harm { len.min(max) } else { len },
@@ -115,7 +115,7 @@ impl Platter {
         self.settle(node, sync)
     }
 
-    fn read(&mut self, name: &FileName, at: u64, len: u64) -> DiskResult {
+    fn read_file(&mut self, name: &FileName, at: u64, len: u64) -> DiskResult {
         let node = self.file(name, Missing::Error)?;
         let file = &self.files[&node];
         let bytes = match Role::of_file(name) {

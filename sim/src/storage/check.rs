@@ -1,7 +1,8 @@
 //! What must hold of a recovered storage and of everything it serves.
 
 use super::ledger::{Books, LogBook};
-use super::{Failure, Harmed, Rig, refold};
+use super::{Harmed, Rig, refold};
+use crate::failure::Failure;
 use sordini_log::disk::{Completion, Disk, DiskOk, DiskOp, Done, OpKind};
 use sordini_log::storage::{Read, Recovered};
 use sordini_log::{LogId, Offset};

@@ -1,7 +1,8 @@
 //! Crashes at every disk operation, in many ways each, and the checks after every one of them.
 
-use super::{Failure, Harmed, Rig, Tally, check};
+use super::{Harmed, Rig, Tally, check};
 use crate::chance::Chance;
+use crate::failure::Failure;
 use crate::platter::{Fate, Fates, Unsynced};
 use std::collections::BTreeSet;
 use std::fmt;

@@ -8,10 +8,11 @@ pub mod check;
 pub mod explore;
 pub mod ledger;
 pub mod load;
-mod story;
 
 use crate::chance::Chance;
+use crate::failure::Failure;
 use crate::platter::{Fate, Platter, Unsynced};
+use crate::story;
 use bytes::Bytes;
 use ledger::{Books, Deed, Ledger, fold};
 use load::Load;
@@ -22,32 +23,6 @@ use sordini_log::storage::{
 };
 use sordini_log::{LogId, Mono, Now, Offset, Wall};
 use std::collections::BTreeMap;
-use std::fmt;
-
-/// A check that did not hold.
-#[derive(Clone, Debug)]
-pub struct Failure {
-    /// Which check.
-    pub check: &'static str,
-    /// What was expected and what was found.
-    pub what: String,
-    /// What led to it, if the rig kept its story.
-    pub story: Vec<String>,
-}
-
-impl fmt::Display for Failure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.check, self.what)?;
-        self.story.iter().try_for_each(|line| write!(f, "\n    {line}"))
-    }
-}
-
-impl Failure {
-    /// A failure of `check`.
-    pub fn new(check: &'static str, what: impl Into<String>) -> Failure {
-        Failure { check, what: what.into(), story: Vec::new() }
-    }
-}
 
 /// What the checks expect beyond what always holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

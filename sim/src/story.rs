@@ -1,6 +1,6 @@
 //! Lines for people: what happened between a storage and its platter.
 
-use super::ledger::Deed;
+use crate::storage::ledger::Deed;
 use sordini_log::disk::{DiskOk, DiskOp, DiskResult, OpKind};
 
 /// An operation in one line.

@@ -1,0 +1,64 @@
+//! Each check fails on a history that breaks what it demands, and holds on one that does not.
+
+use super::CHECKS;
+use crate::ledger::{Ledger, Place, RecordId, Sent, View, Views};
+
+/// Three records of one idempotent client in partition 0, all acknowledged.
+fn history() -> (Ledger, Views) {
+    let mut ledger = Ledger::default();
+    for n in 0..3 {
+        let sent = Sent { client: 1, partition: 0, idempotent: true, acked: None, refused: false };
+        ledger.send(RecordId(n), sent);
+        let place = Place { partition: 0, offset: n as i64 };
+        ledger.ack(RecordId(n), place);
+        ledger.see(place, RecordId(n)).expect("the first");
+    }
+    let records = (0..3).map(|n| (n as i64, RecordId(n))).collect();
+    (ledger, Views::from([(0, View { start: 0, end: 3, records })]))
+}
+
+/// Names of the checks that fail once `harm` was done to the history.
+fn failing(harm: impl FnOnce(&mut Ledger, &mut View)) -> Vec<&'static str> {
+    let (mut ledger, mut views) = history();
+    harm(&mut ledger, views.get_mut(&0).expect("it is there"));
+    CHECKS.iter().filter(|c| (c.check)(&ledger, &views).is_err()).map(|c| c.name).collect()
+}
+
+#[test]
+fn a_good_history_passes() {
+    assert!(failing(|_, _| {}).is_empty());
+}
+
+#[test]
+fn a_lost_tail_is_seen() {
+    let failing = failing(|_, view| {
+        view.records.pop();
+        view.end = 2;
+    });
+    assert_eq!(failing, ["acked_durability", "agreement"]);
+}
+
+#[test]
+fn a_gap_is_seen() {
+    assert!(failing(|_, view| drop(view.records.remove(1))).contains(&"dense_offsets"));
+}
+
+#[test]
+fn a_duplicate_is_seen() {
+    let failing = failing(|_, view| {
+        view.records.push((3, RecordId(1)));
+        view.end = 4;
+    });
+    assert_eq!(failing, ["idempotence"]);
+}
+
+#[test]
+fn another_record_is_seen() {
+    let failing = failing(|_, view| view.records[2].1 = RecordId(77));
+    assert_eq!(failing, ["acked_durability", "agreement", "no_invention"]);
+}
+
+#[test]
+fn a_refused_record_is_seen() {
+    assert_eq!(failing(|ledger, _| ledger.refuse(RecordId(2))), ["no_invention"]);
+}
