@@ -100,7 +100,7 @@ impl Node {
         self.settle(number, pending);
     }
 
-    /// Goes on with a search until it is over or needs the disk.
+    /// Takes a search a step further: to its end, or to the next segment that the disk must look through.
     fn search(
         &mut self,
         step: &mut Step<'_>,
@@ -109,26 +109,23 @@ impl Node {
         slot: usize,
         mut search: Search,
     ) {
-        let answer = loop {
-            if search.from >= search.until {
-                break Ok(search.best);
+        let Search { log, query, from, until, .. } = search;
+        if from >= until {
+            pending.gather.fill(slot, Ok(search.best), None);
+            return;
+        }
+        match self.storage.find_time(log, query, from, until) {
+            Lookup::Faulty => pending.gather.fill(slot, Err(ReadError::Storage), None),
+            Lookup::Hot(found) => {
+                search.take(&found);
+                pending.gather.fill(slot, Ok(search.best), None);
             }
-            let Search { log, query, from, until, .. } = search;
-            match self.storage.find_time(log, query, from, until) {
-                Lookup::Faulty => break Err(ReadError::Storage),
-                Lookup::Hot(found) => {
-                    search.take(&found);
-                    break Ok(search.best);
-                }
-                Lookup::Cold { op, next } => {
-                    search.from = next;
-                    pending.searches[slot] = search;
-                    self.read(step, op, Ticket::Offsets { lookup: number, slot });
-                    return;
-                }
+            Lookup::Cold { op, next } => {
+                search.from = next;
+                pending.searches[slot] = search;
+                self.read(step, op, Ticket::Offsets { lookup: number, slot });
             }
-        };
-        pending.gather.fill(slot, answer, None);
+        }
     }
 
     /// The disk has looked through a segment.

@@ -27,6 +27,7 @@ pub struct RequestId {
 
 /// What became of a request.
 #[derive(Clone, Debug)]
+#[allow(clippy::large_enum_variant)] // few, short-lived, and boxing costs an allocation per answer
 enum Slot {
     /// The node works on it.
     Waiting,

@@ -104,11 +104,11 @@ fn forgotten(request: &FetchRequest, by_id: bool) -> Vec<(TopicKey, i32)> {
 /// Shapes the answer of a fetch that has read enough, and sends it.
 pub fn answer(node: &mut Node, pending: Pending) {
     let Pending { call, terms, targets, session, reads, .. } = pending;
-    let mut answer = FetchResponse::default();
-    answer.session_id = match session {
+    let session_id = match session {
         SessionUse::None => 0,
         SessionUse::Full { id } | SessionUse::Incremental { id } => id,
     };
+    let mut answer = FetchResponse { session_id, ..FetchResponse::default() };
     let mut files = Vec::new();
     let mut bytes = 0;
     for (target, read) in targets.iter().zip(reads) {

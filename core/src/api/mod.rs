@@ -105,10 +105,10 @@ pub const TABLE: &[Row] = rows! {
     0 "Produce" 3..=13, 0..=13 => decoded produce::handle;
     1 "Fetch" 4..=18, 4..=18 => decoded fetch::handle;
     2 "ListOffsets" 1..=11, 1..=11 => decoded list_offsets::handle;
-    3 "Metadata" 0..=13, 0..=13 => administered |a, r, v| metadata::answer(a, r, v);
+    3 "Metadata" 0..=13, 0..=13 => administered metadata::answer;
     18 "ApiVersions" 0..=4, 0..=4 => decoded api_versions::handle;
     19 "CreateTopics" 2..=7, 2..=7 => administered |a, r, _| create_topics::answer(a, r);
-    20 "DeleteTopics" 1..=6, 1..=6 => administered |a, r, v| delete_topics::answer(a, r, v);
+    20 "DeleteTopics" 1..=6, 1..=6 => administered delete_topics::answer;
     21 "DeleteRecords" 0..=2, 0..=2 => decoded delete_records::handle;
     22 "InitProducerId" 0..=5, 0..=5 => decoded init_producer_id::handle;
     23 "OffsetForLeaderEpoch" 2..=4, 2..=4 => decoded offset_for_leader_epoch::handle;

@@ -206,6 +206,7 @@ impl Node {
 }
 
 /// Where reading starts, or why it does not.
+#[allow(clippy::result_large_err)] // the error is the answer
 fn admit(partition: &Partition, target: &Target) -> Result<Offset, Outcome> {
     // A Fetch takes every negative epoch for none; ListOffsets and OffsetForLeaderEpoch do not.
     check_epoch(partition, target.leader_epoch.max(-1)).map_err(Outcome::Error)?;

@@ -45,6 +45,7 @@ struct Producer {
 
 /// What to do with a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs)] // a variant says what its fields are
 pub enum Verdict {
     /// It continues the sequence.
     Append,

@@ -2,6 +2,8 @@
 //! idempotent, transactional, with append time, and transaction markers. We must read exactly what
 //! Kafka says is in them, and write the uncompressed ones byte for byte as Kafka did.
 
+#![allow(clippy::disallowed_types, clippy::disallowed_methods)] // a test reads its data from files
+
 use std::io::Read;
 
 use base64::Engine;

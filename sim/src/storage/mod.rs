@@ -273,11 +273,11 @@ impl Rig {
     fn recovered(&mut self, recovered: &Recovered) -> Result<(), Failure> {
         self.serving = true;
         for replay in &recovered.replay {
-            if let Replayed::Lost { from, to } = replay.what {
-                if self.harmed != Harmed::Rot {
-                    let what = format!("{}: {from}..{to} is lost", replay.log);
-                    return Err(Failure::new("crashes leave nothing faulty", what));
-                }
+            if let Replayed::Lost { from, to } = replay.what
+                && self.harmed != Harmed::Rot
+            {
+                let what = format!("{}: {from}..{to} is lost", replay.log);
+                return Err(Failure::new("crashes leave nothing faulty", what));
             }
         }
         let books = check::recovered(self, recovered)?;

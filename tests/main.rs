@@ -1,0 +1,11 @@
+//! What only the whole program can show: its shape, its clients, its death and its resurrection.
+//!
+//! One binary, so that the program is linked once. The broker under test is the real one, in a process of
+//! its own.
+
+mod broker;
+mod clients;
+mod hostile;
+mod kill;
+mod tidy;
+mod wire;

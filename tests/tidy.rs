@@ -1,0 +1,182 @@
+//! The house as it was meant: who may know whom, what is absent, and that the map shows the tree.
+//!
+//! Each assertion is a sentence of ARCHITECTURE.md. A rule that only people keep is one that is broken.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn read(path: impl AsRef<Path>) -> String {
+    let path = root().join(path);
+    fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
+}
+
+/// Every `.rs` file below a folder, with its text; folders called `target` are left out.
+fn sources(below: &str) -> Vec<(PathBuf, String)> {
+    fn walk(dir: &Path, into: &mut Vec<(PathBuf, String)>) {
+        for entry in fs::read_dir(dir).expect("a folder").flatten() {
+            let path = entry.path();
+            if path.is_dir() && path.file_name().is_some_and(|n| n != "target") {
+                walk(&path, into);
+            } else if path.extension().is_some_and(|e| e == "rs") {
+                let text = fs::read_to_string(&path).expect("text");
+                into.push((path.strip_prefix(root()).expect("below the root").into(), text));
+            }
+        }
+    }
+    let mut all = Vec::new();
+    walk(&root().join(below), &mut all);
+    all.sort();
+    all
+}
+
+/// Whether a file holds tests and nothing that ships.
+fn is_test(path: &Path) -> bool {
+    let name = path.file_name().and_then(|n| n.to_str()).unwrap_or_default();
+    name == "tests.rs"
+        || path.components().any(|c| {
+            matches!(c.as_os_str().to_str(), Some("tests" | "benches" | "examples" | "fuzz"))
+        })
+}
+
+/// The text without comments and without what follows `#[cfg(test)]`.
+fn shipped(text: &str) -> String {
+    let code = text.split("#[cfg(test)]\nmod ").next().unwrap_or_default();
+    let lines = code.lines().map(|l| l.split("//").next().unwrap_or_default());
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+/// Asserts that none of `words` occurs in what ships below `folder`.
+fn absent(folder: &str, words: &[&str]) {
+    for (path, text) in sources(folder) {
+        if is_test(&path) {
+            continue;
+        }
+        let code = shipped(&text);
+        for word in words {
+            assert!(!code.contains(word), "{}: `{word}` has no place under {folder}", path.display());
+        }
+    }
+}
+
+#[test]
+fn the_core_knows_no_clock_file_socket_thread_or_chance() {
+    let words = [
+        "std::time::Instant", "SystemTime", "Instant::now", "std::fs", "std::env", "std::process",
+        "std::thread", "TcpStream", "TcpListener", "UdpSocket", "std::sync::Mutex", "RwLock",
+        "tokio", "async fn", "async move", ".await", "HashMap", "HashSet", "thread_local!", "getrandom",
+        "from_entropy", "OsRng", "println!", "eprintln!",
+    ];
+    absent("core", &words);
+    absent("sim/src", &["HashMap", "HashSet", "Instant::now", "SystemTime", "tokio", "std::net::Tcp"]);
+}
+
+#[test]
+fn raft_holds_no_record_bytes() {
+    absent("core/raft", &["bytes::", "Bytes", "Vec<u8>", "&[u8]>"]);
+}
+
+#[test]
+fn nothing_is_left_half_done() {
+    for folder in ["core", "net", "disk", "sim", "src"] {
+        absent(folder, &["todo!(", "unimplemented!(", "dbg!("]);
+    }
+}
+
+#[test]
+fn only_the_composition_knows_both_net_and_disk() {
+    let allowed: BTreeMap<&str, &[&str]> = BTreeMap::from([
+        ("core/wire", [].as_slice()),
+        ("core/raft", &[]),
+        ("core/log", &["sordini-wire"]),
+        ("core", &["sordini-wire", "sordini-raft", "sordini-log"]),
+        ("net", &["sordini-core"]),
+        ("disk", &["sordini-log", "sordini-wire"]),
+        ("sim", &["sordini-core", "sordini-log", "sordini-wire", "sordini-raft"]),
+    ]);
+    for (room, may) in allowed {
+        let manifest: toml::Table = read(format!("{room}/Cargo.toml")).parse().expect("TOML");
+        let known = manifest["dependencies"].as_table().expect("a table");
+        for name in known.keys().filter(|n| n.starts_with("sordini-")) {
+            assert!(may.contains(&name.as_str()), "{room} must not know {name}");
+        }
+    }
+}
+
+#[test]
+fn every_file_begins_by_saying_what_it_is_for_and_is_short() {
+    for folder in ["core", "net", "disk", "sim", "src", "tests"] {
+        for (path, text) in sources(folder) {
+            let shown = path.display();
+            assert!(text.starts_with("//!"), "{shown}: expected an essay (`//!`) at its head");
+            let lines = text.lines().count();
+            assert!(is_test(&path) || lines <= 600, "{shown}: {lines} lines, expected at most 600");
+            assert!(text.lines().all(|l| l.chars().count() <= 160), "{shown}: an endless line");
+        }
+    }
+}
+
+#[test]
+fn every_api_has_a_row_and_a_file() {
+    let rows: BTreeSet<String> = sordini_core::api::TABLE
+        .iter()
+        .map(|row| {
+            let snake = |(i, c): (usize, char)| match c.is_uppercase() && i > 0 {
+                true => format!("_{}", c.to_ascii_lowercase()),
+                false => c.to_ascii_lowercase().to_string(),
+            };
+            row.name.chars().enumerate().map(snake).collect()
+        })
+        .collect();
+    let files: BTreeSet<String> = fs::read_dir(root().join("core/src/api"))
+        .expect("a folder")
+        .flatten()
+        .map(|e| e.file_name().to_string_lossy().trim_end_matches(".rs").to_string())
+        .filter(|n| !matches!(n.as_str(), "mod" | "refusal" | "tests"))
+        .collect();
+    assert_eq!(rows, files, "rows of the table and files of core/src/api");
+}
+
+#[test]
+fn only_the_api_folder_speaks_of_error_codes() {
+    for (path, text) in sources("core/src") {
+        if !path.starts_with("core/src/api") && !is_test(&path) {
+            let code = shipped(&text);
+            assert!(!code.contains("ErrorCode"), "{}: error codes belong to api/", path.display());
+        }
+    }
+}
+
+#[test]
+fn the_map_in_the_readme_shows_the_tree() {
+    let readme = read("README.md");
+    let known = ["target", ".git", ".ci", ".cargo", "sordini-data"];
+    for entry in fs::read_dir(root()).expect("the root").flatten() {
+        let name = entry.file_name().to_string_lossy().to_string();
+        if entry.path().is_dir() && !known.contains(&name.as_str()) {
+            assert!(readme.contains(&format!("{name}/")), "README's map lacks {name}/");
+        }
+    }
+    for room in ["core/wire", "core/raft", "core/log", "net", "disk", "sim", "src"] {
+        assert!(root().join(room).is_dir(), "the map shows {room}, the tree does not");
+    }
+}
+
+#[test]
+fn every_third_party_crate_has_a_reason_beside_it() {
+    let manifest = read("Cargo.toml");
+    let table = manifest.split("[workspace.dependencies]").nth(1).expect("the table");
+    let table = table.split("\n[").next().expect("its end");
+    let mut explained = false;
+    for line in table.lines() {
+        if line.starts_with('#') || line.is_empty() {
+            explained = line.starts_with('#');
+        } else if !line.starts_with("sordini-") {
+            assert!(explained || line.contains('#'), "no reason is given for: {line}");
+        }
+    }
+}
