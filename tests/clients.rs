@@ -24,11 +24,10 @@ fn set_up() -> PathBuf {
 fn run(command: &mut Command, expected: u64) {
     let out = command.output().expect("the client starts");
     let text = String::from_utf8_lossy(&out.stdout);
-    let summary: serde_json::Value = text
-        .lines()
-        .last()
-        .and_then(|line| serde_json::from_str(line).ok())
-        .unwrap_or_else(|| panic!("no summary: {text}\n{}", String::from_utf8_lossy(&out.stderr)));
+    let summary: serde_json::Value =
+        text.lines().last().and_then(|line| serde_json::from_str(line).ok()).unwrap_or_else(|| {
+            panic!("no summary: {text}\n{}", String::from_utf8_lossy(&out.stderr))
+        });
     let (client, steps) = (&summary["client"], &summary["steps"]);
     let failed: Vec<_> = steps
         .as_array()
@@ -36,7 +35,12 @@ fn run(command: &mut Command, expected: u64) {
         .iter()
         .filter(|s| s["ok"] == false && s["skipped"] != true)
         .collect();
-    println!("{client} {}: {} passed, {} failed", summary["version"], summary["passed"], failed.len());
+    println!(
+        "{client} {}: {} passed, {} failed",
+        summary["version"],
+        summary["passed"],
+        failed.len()
+    );
     assert!(failed.is_empty(), "{client}: {failed:#?}");
     assert_eq!(summary["passed"], expected, "{client} ran fewer steps than it has");
 }

@@ -174,9 +174,9 @@ fn nothing_acknowledged_is_lost_to_kill_9() {
     for partition in 0..4 {
         for topic in ["plain", "idempotent"] {
             let id = (topic == "idempotent").then(|| {
-                let answer: InitProducerIdResponse =
-                    wire.ask(&InitProducerIdRequest { transactional_id: None, ..Default::default() }, 2)
-                        .expect("an id");
+                let answer: InitProducerIdResponse = wire
+                    .ask(&InitProducerIdRequest { transactional_id: None, ..Default::default() }, 2)
+                    .expect("an id");
                 answer.producer_id
             });
             let producer = Producer { addr, topic, partition, id, next: 0, sent: Vec::new() };

@@ -58,7 +58,11 @@ fn absent(folder: &str, words: &[&str]) {
         }
         let code = shipped(&text);
         for word in words {
-            assert!(!code.contains(word), "{}: `{word}` has no place under {folder}", path.display());
+            assert!(
+                !code.contains(word),
+                "{}: `{word}` has no place under {folder}",
+                path.display()
+            );
         }
     }
 }
@@ -66,13 +70,36 @@ fn absent(folder: &str, words: &[&str]) {
 #[test]
 fn the_core_knows_no_clock_file_socket_thread_or_chance() {
     let words = [
-        "std::time::Instant", "SystemTime", "Instant::now", "std::fs", "std::env", "std::process",
-        "std::thread", "TcpStream", "TcpListener", "UdpSocket", "std::sync::Mutex", "RwLock",
-        "tokio", "async fn", "async move", ".await", "HashMap", "HashSet", "thread_local!", "getrandom",
-        "from_entropy", "OsRng", "println!", "eprintln!",
+        "std::time::Instant",
+        "SystemTime",
+        "Instant::now",
+        "std::fs",
+        "std::env",
+        "std::process",
+        "std::thread",
+        "TcpStream",
+        "TcpListener",
+        "UdpSocket",
+        "std::sync::Mutex",
+        "RwLock",
+        "tokio",
+        "async fn",
+        "async move",
+        ".await",
+        "HashMap",
+        "HashSet",
+        "thread_local!",
+        "getrandom",
+        "from_entropy",
+        "OsRng",
+        "println!",
+        "eprintln!",
     ];
     absent("core", &words);
-    absent("sim/src", &["HashMap", "HashSet", "Instant::now", "SystemTime", "tokio", "std::net::Tcp"]);
+    absent(
+        "sim/src",
+        &["HashMap", "HashSet", "Instant::now", "SystemTime", "tokio", "std::net::Tcp"],
+    );
 }
 
 #[test]

@@ -6,9 +6,7 @@ use sordini_wire::batch::Batch;
 use sordini_wire::message::Message;
 use sordini_wire::message::fetch::{FetchPartition, FetchRequest, FetchResponse, FetchTopic};
 use sordini_wire::message::header::{RequestHeader, ResponseHeader};
-use sordini_wire::message::metadata::{
-    MetadataRequest, MetadataRequestTopic, MetadataResponse,
-};
+use sordini_wire::message::metadata::{MetadataRequest, MetadataRequestTopic, MetadataResponse};
 use sordini_wire::primitive::{Reader, Writer};
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};

@@ -17,7 +17,6 @@
 
 mod json;
 
-
 use bytes::Bytes;
 use flate2::read::MultiGzDecoder;
 use json::JsonBuilder;
