@@ -1,5 +1,5 @@
-//! What the journal costs on the loop's thread: `put` and `flush`, as bytes per second, beside a copy of the same
-//! bytes in the same run; and the recovery of a full ring.
+//! What the journal costs on the loop's thread: `put` and `flush`, as bytes per second, beside a
+//! copy of the same bytes in the same run; and the recovery of a full ring.
 //!
 //! `cargo bench -p sordini-log --bench journal`
 

@@ -1,21 +1,22 @@
 //! One 4 KiB block: what every byte of a journal file but its header belongs to.
 //!
 //! A block says of itself which place it was written for (file, block number), which stretch of the
-//! endless journal it holds (LSN), which group it is a piece of, and in which *lap* it was written. The
-//! lap is a number that grows whenever the writer enters a file and whenever a process starts; within
-//! a lap no block is written twice. So whatever a block held before the write that we look for carries
-//! a smaller lap, and a block that was only partly written gives itself away: every 512-byte sector
-//! begins and ends with the lap. The end alone would not do, since a sector torn in its middle can
-//! have kept its old half in front. The payload is striped around these tags.
+//! endless journal it holds (LSN), which group it is a piece of, and in which *lap* it was written.
+//! The lap is a number that grows whenever the writer enters a file and whenever a process starts;
+//! within a lap no block is written twice. So whatever a block held before the write that we look
+//! for carries a smaller lap, and a block that was only partly written gives itself away: every
+//! 512-byte sector begins and ends with the lap. The end alone would not do, since a sector torn in
+//! its middle can have kept its old half in front. The payload is striped around these tags.
 //!
 //! **One CRC-32 over the whole block**, payload included. A batch's own CRC-32C covers most of the
-//! payload already, and leaving those bytes out would save 85 ns of 48 GB/s CRC for each 4 KiB (22 us of
-//! a 1 MiB group, beside a sync of 270 us). But then a block could no longer be judged without its
-//! neighbours: whether a sector is torn or rotten would depend on a batch that may begin 2,000 blocks
-//! earlier and whose frame header may itself be the damage. The classes stay exact and local for 85 ns.
+//! payload already, and leaving those bytes out would save 85 ns of 48 GB/s CRC for each 4 KiB (22
+//! us of a 1 MiB group, beside a sync of 270 us). But then a block could no longer be judged
+//! without its neighbours: whether a sector is torn or rotten would depend on a batch that may
+//! begin 2,000 blocks earlier and whose frame header may itself be the damage. The classes stay
+//! exact and local for 85 ns.
 //!
-//! The tags are evidence, never content: a block whose CRC is right once all tags are read as the lap
-//! that most of them name holds exactly what was written, and is NEW however its tags look.
+//! The tags are evidence, never content: a block whose CRC is right once all tags are read as the
+//! lap that most of them name holds exactly what was written, and is NEW however its tags look.
 
 use crate::disk::{BLOCK_BYTES, Block};
 use crate::id::{GroupSeq, Lsn};
@@ -170,8 +171,8 @@ pub fn class_of_tags(tags: &Tags, lap: u32) -> Class {
     }
 }
 
-/// Copies `from` into the payload of `blocks`, starting at payload byte `at`; adds blocks as needed.
-/// Returns the payload byte after the last one written.
+/// Copies `from` into the payload of `blocks`, starting at payload byte `at`; adds blocks as
+/// needed. Returns the payload byte after the last one written.
 pub fn stripe(blocks: &mut Vec<Block>, at: usize, mut from: &[u8]) -> usize {
     let end = at + from.len();
     let (mut block, mut sector, mut skip) = place(at);
@@ -204,13 +205,15 @@ pub fn unstripe(bytes: &[u8], to: &mut Vec<u8>) {
     unstripe_where(bytes, to, |_| true);
 }
 
-/// Appends the payload of a block that is not valid to `to`, with zeroes for what was not written in lap `lap`.
+/// Appends the payload of a block that is not valid to `to`, with zeroes for what was not written
+/// in lap `lap`.
 pub fn unstripe_lap(bytes: &[u8], lap: u32, to: &mut Vec<u8>) {
     let tags = tags(bytes);
     unstripe_where(bytes, to, |sector| tags[2 * sector..2 * sector + 2] == [lap; 2]);
 }
 
-/// Moves the payload of the block at byte `from` to byte `to`, which is not behind it, within one buffer.
+/// Moves the payload of the block at byte `from` to byte `to`, which is not behind it, within one
+/// buffer.
 pub fn pack(bytes: &mut [u8], from: usize, mut to: usize) {
     for sector in 0..SECTORS {
         let (start, stop) = payload_of(sector);

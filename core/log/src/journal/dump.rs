@@ -7,8 +7,9 @@ use super::group::Footer;
 use crate::disk::BLOCK_BYTES;
 use bytes::Bytes;
 
-/// Lines that say what the bytes of one journal file are: its header, each group with its frames and its
-/// footer, and each stretch of blocks that is no whole group. Believes nothing that a checksum does not prove.
+/// Lines that say what the bytes of one journal file are: its header, each group with its frames
+/// and its footer, and each stretch of blocks that is no whole group. Believes nothing that a
+/// checksum does not prove.
 pub fn dump(bytes: Bytes) -> impl Iterator<Item = String> {
     let count = bytes.len().div_ceil(BLOCK_BYTES);
     let mut at = 0;
@@ -39,16 +40,13 @@ fn piece(bytes: &Bytes, at: usize, count: usize) -> (Vec<String>, usize) {
             return (lines, at + head.blocks as usize);
         }
         let block::Head { lap, lsn, group, index, blocks, file, at: place } = head;
-        let line = format!(
-            "block {at}: block {index} of {blocks} of group {} (LSN {}, lap {lap}), the group is not whole here{}",
-            group.0,
-            lsn.0,
-            if place as usize == at {
-                String::new()
-            } else {
-                format!("; written for file {file} block {place}")
-            },
-        );
+        let (group, lsn) = (group.0, lsn.0);
+        let mut line =
+            format!("block {at}: {index} of {blocks} of group {group} (LSN {lsn}, lap {lap})");
+        line += ", which is not whole here";
+        if place as usize != at {
+            line += &format!("; written for file {file} block {place}");
+        }
         return (vec![line], at + 1);
     }
     let same = |i: &usize| {

@@ -1,9 +1,9 @@
 //! The ring of files: which file takes the next group, and which may be written over.
 //!
 //! Files are made once, full of zeroes that were really written, and used again and again. The
-//! first one is small, so that an empty data directory is ready in milliseconds; the others are made one
-//! by one in the background. There is no fixed order among them: a file that has become free is
-//! entered whenever it fits, and recovery finds the order again from the blocks.
+//! first one is small, so that an empty data directory is ready in milliseconds; the others are
+//! made one by one in the background. There is no fixed order among them: a file that has become
+//! free is entered whenever it fits, and recovery finds the order again from the blocks.
 
 use super::block::{le32, le64};
 use crate::disk::{BLOCK_BYTES, Block};
@@ -101,7 +101,8 @@ impl Ring {
         self.lsn = Lsn(self.lsn.0 + u64::from(blocks) * BLOCK_BYTES as u64);
     }
 
-    /// Frees the files whose last group is before `before`, but never the one that is being written.
+    /// Frees the files whose last group is before `before`, but never the one that is being
+    /// written.
     pub fn recycle(&mut self, before: GroupSeq) {
         let tail = self.tail.map(|(i, _)| i);
         for (i, file) in self.files.iter_mut().enumerate() {
@@ -123,8 +124,8 @@ impl Ring {
     }
 
     /// Blocks that are certainly left for groups of at most `group` blocks once groups of the sizes
-    /// `queued` have been placed; 0 if these do not even fit. A group never crosses files, so each file but
-    /// one may lose nearly a group at its end.
+    /// `queued` have been placed; 0 if these do not even fit. A group never crosses files, so each
+    /// file but one may lose nearly a group at its end.
     pub fn room(&self, queued: impl Iterator<Item = usize>, group: usize) -> usize {
         let mut tail = self.tail;
         let mut taken = vec![];
@@ -182,7 +183,8 @@ pub fn header(file: u32, blocks: u32) -> Block {
     block
 }
 
-/// Reads the first block of a file. Magic, version and the checksum of the first 32 bytes keep their places in every version.
+/// Reads the first block of a file. Magic, version and the checksum of the first 32 bytes keep
+/// their places in every version.
 pub fn read_header(b: &[u8]) -> FileHeader {
     if b.len() < BLOCK_BYTES || b.iter().all(|&x| x == 0) {
         return if b.iter().all(|&x| x == 0) { FileHeader::Zero } else { FileHeader::Foreign };

@@ -1,10 +1,10 @@
 //! Frames: what a journal group says about logs, one statement each.
 //!
-//! All kinds have one header of 44 bytes, so that there is one encoder and one decoder. Its checksum
-//! covers the header and, for an `Append`, the first 21 bytes of the batch: base offset, length, leader
-//! epoch, magic and CRC, which the batch's own CRC-32C does not cover. The payload of every other kind is
-//! covered whole. So any frame can be proven right without the block that it lies in, which is what
-//! lets recovery save every frame of a damaged group but the damaged ones.
+//! All kinds have one header of 44 bytes, so that there is one encoder and one decoder. Its
+//! checksum covers the header and, for an `Append`, the first 21 bytes of the batch: base offset,
+//! length, leader epoch, magic and CRC, which the batch's own CRC-32C does not cover. The payload
+//! of every other kind is covered whole. So any frame can be proven right without the block that it
+//! lies in, which is what lets recovery save every frame of a damaged group but the damaged ones.
 
 use super::block::{le32, le64};
 use crate::id::{Epoch, LogDir, LogId, Offset};
@@ -204,9 +204,9 @@ impl Frame {
         h
     }
 
-    /// Decodes the frame at byte `at` of a group's frames, and says where the next one begins. Payloads
-    /// are slices of `frames`. Does not look into the part of a batch that its CRC-32C covers; see
-    /// [`Frame::prove`].
+    /// Decodes the frame at byte `at` of a group's frames, and says where the next one begins.
+    /// Payloads are slices of `frames`. Does not look into the part of a batch that its CRC-32C
+    /// covers; see [`Frame::prove`].
     pub fn decode(frames: &Bytes, at: usize) -> Result<(Frame, usize), FrameError> {
         let have = frames.len().saturating_sub(at);
         if have < FRAME_HEAD_BYTES {

@@ -3,13 +3,13 @@
 //!
 //! Frames follow each other from the group's first payload byte; the footer ends with the last
 //! payload byte of the last block, so that it is found even where no header of the group can be
-//! read; zeroes lie between. The footer repeats the identity of every frame, and names the frames of the
-//! group *before* it once more (appends merged into ranges): the footer that proves a group
+//! read; zeroes lie between. The footer repeats the identity of every frame, and names the frames
+//! of the group *before* it once more (appends merged into ranges): the footer that proves a group
 //! durable thereby also says what was in it, though nothing of the group itself may be left. That
 //! costs 37 bytes a frame, and at most a block for the echo.
 //!
-//! `synced_through` is filled in when the group is handed to the disk, not when its last frame was put:
-//! with one group in flight everything before it is durable by then.
+//! `synced_through` is filled in when the group is handed to the disk, not when its last frame was
+//! put: with one group in flight everything before it is durable by then.
 
 use super::block::{self, Head, PAYLOAD_BYTES, le32, le64};
 use super::frame::{Frame, FrameKind, IDENTITY_BYTES, Identity};
@@ -46,7 +46,8 @@ pub struct Footer {
     echo_whole: bool,
 }
 
-/// What a group holds, as the next group's footer repeats it: consecutive appends to a log are one entry.
+/// What a group holds, as the next group's footer repeats it: consecutive appends to a log are one
+/// entry.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Echo {
     /// At most [`ECHO_MAX`] entries.
@@ -89,7 +90,8 @@ impl Open {
         self.entries.len()
     }
 
-    /// Blocks it will have with an echo of `echo` entries and, if `more` is not 0, a further frame of so many bytes.
+    /// Blocks it will have with an echo of `echo` entries and, if `more` is not 0, a further frame
+    /// of so many bytes.
     pub fn blocks(&self, echo: usize, more: usize) -> usize {
         blocks_for(self.filled + more, self.entries.len() + usize::from(more > 0), echo)
     }
@@ -115,8 +117,8 @@ impl Open {
         self.entries.iter().all(|e| e.kind == FrameKind::Seal)
     }
 
-    /// Completes the group for its place, given as the head of its first block (whose `blocks` is filled in
-    /// here). Returns its blocks, and the list of identities for reuse.
+    /// Completes the group for its place, given as the head of its first block (whose `blocks` is
+    /// filled in here). Returns its blocks, and the list of identities for reuse.
     pub fn finish(
         mut self,
         first: Head,
@@ -165,7 +167,8 @@ impl Echo {
 }
 
 impl Footer {
-    /// Reads the footer that ends `payload`, a group's payload; `None` if there is none that can be believed.
+    /// Reads the footer that ends `payload`, a group's payload; `None` if there is none that can be
+    /// believed.
     pub fn decode(payload: &Bytes) -> Option<Footer> {
         let trailer = payload.len().checked_sub(TRAILER_BYTES)?;
         let t = &payload[trailer..];

@@ -1,16 +1,18 @@
 //! The journal: one endless sequence of groups, written and synced one at a time.
 //!
 //! Everything that must survive is a [`Frame`] in some group: the appends of all logs, their hard
-//! state, their beginning and end. Frames gather in the *open* group; [`Journal::flush`] hands it to the
-//! disk when no other group is in flight, so that the next group is as large as one sync is long. A frame
-//! that finds the open group full closes it, and closed groups wait in a queue.
+//! state, their beginning and end. Frames gather in the *open* group; [`Journal::flush`] hands it
+//! to the disk when no other group is in flight, so that the next group is as large as one sync is
+//! long. A frame that finds the open group full closes it, and closed groups wait in a queue.
 //!
-//! Bytes on disk: [`block`] (4 KiB with checksum and laps), [`group`] (frames and footer), [`frame`],
-//! [`files`] (the ring). What is believed after a crash: [`recovery`]. All of it is drawn in `docs/journal.md`.
+//! Bytes on disk: [`block`] (4 KiB with checksum and laps), [`group`] (frames and footer),
+//! [`frame`], [`files`] (the ring). What is believed after a crash: [`recovery`]. All of it is
+//! drawn in `docs/journal.md`.
 //!
-//! A payload is copied once, from the caller's slice into the blocks of the open group, striped around the
-//! tags. Blocks live in one vector for each group, which comes back from the disk through the `Arc`
-//! that was lent and serves again, so that a journal at work allocates nothing for a frame.
+//! A payload is copied once, from the caller's slice into the blocks of the open group, striped
+//! around the tags. Blocks live in one vector for each group, which comes back from the disk
+//! through the `Arc` that was lent and serves again, so that a journal at work allocates nothing
+//! for a frame.
 
 pub mod block;
 mod dump;
@@ -76,7 +78,8 @@ impl JournalConfig {
             .saturating_sub((1 + ECHO_MAX) * frame::IDENTITY_BYTES + TRAILER_BYTES)
     }
 
-    /// What an append of a batch of so many bytes may cost of [`Journal::room`], when it needs a group of its own.
+    /// What an append of a batch of so many bytes may cost of [`Journal::room`], when it needs a
+    /// group of its own.
     pub fn cost(batch_bytes: usize) -> u64 {
         let own = batch_bytes + frame::FRAME_HEAD_BYTES + frame::IDENTITY_BYTES + TRAILER_BYTES;
         // One more for the echo of the group before.
@@ -110,11 +113,13 @@ pub struct Journal {
     flight: Option<Flight>,
     /// Groups before this one are covered by a checkpoint.
     first: GroupSeq,
-    /// Every group through this one is durable. `first <= synced + 1`, `synced < flight < queue < open`, without gaps.
+    /// Every group through this one is durable. `first <= synced + 1`, `synced < flight < queue <
+    /// open`, without gaps.
     synced: GroupSeq,
     /// What the group that was handed to the disk last holds.
     echo: Echo,
-    /// When the last sync returned, while the group that it made durable is covered by no later group.
+    /// When the last sync returned, while the group that it made durable is covered by no later
+    /// group.
     unsealed: Option<Mono>,
     /// A file with groups that recovery kept though their sync may never have returned.
     resync: Option<usize>,
@@ -145,14 +150,15 @@ struct Memory {
 }
 
 impl Journal {
-    /// The journal of an empty data directory. The directory `journal` itself is there and durable; the files are made by
-    /// [`Journal::flush`], the first of them at once.
+    /// The journal of an empty data directory. The directory `journal` itself is there and durable;
+    /// the files are made by [`Journal::flush`], the first of them at once.
     pub fn create(config: JournalConfig) -> Journal {
         let nothing_before = Echo { entries: vec![], whole: true };
         Journal::new(config, Ring::default(), GroupSeq(1), nothing_before)
     }
 
-    /// The journal that [`recover`] found. Writing goes on behind the last group that was kept, in a new lap.
+    /// The journal that [`recover`] found. Writing goes on behind the last group that was kept, in
+    /// a new lap.
     pub fn resume(image: &JournalImage, config: JournalConfig) -> Journal {
         let files: Vec<RingFile> = image
             .files
@@ -193,9 +199,9 @@ impl Journal {
         }
     }
 
-    /// Puts a frame into the open group and returns the group whose durability makes it true. Nothing is written before
-    /// [`Journal::flush`]. Never refuses, so ask [`Journal::room`] first; the frame must not be longer than
-    /// [`JournalConfig::frame_bytes_max`].
+    /// Puts a frame into the open group and returns the group whose durability makes it true.
+    /// Nothing is written before [`Journal::flush`]. Never refuses, so ask [`Journal::room`] first;
+    /// the frame must not be longer than [`JournalConfig::frame_bytes_max`].
     pub fn put(&mut self, frame: Frame) -> GroupSeq {
         let len = frame.len();
         assert!(len <= self.config.frame_bytes_max(), "a frame of {len} bytes fits no file");
@@ -216,7 +222,8 @@ impl Journal {
         self.synced
     }
 
-    /// Hands the next group to the disk if there is one, none is in flight and a file has room. Once per turn.
+    /// Hands the next group to the disk if there is one, none is in flight and a file has room.
+    /// Once per turn.
     pub fn flush(&mut self, now: Now, out: &mut Vec<DiskOp>) {
         self.grow(now.mono, out);
         self.write_closed(out);
@@ -230,7 +237,8 @@ impl Journal {
         self.invariants();
     }
 
-    /// The group in flight is durable (`Done::Group(seq)` came back well). A group that was full already goes out at once.
+    /// The group in flight is durable (`Done::Group(seq)` came back well). A group that was full
+    /// already goes out at once.
     pub fn done(&mut self, now: Now, seq: GroupSeq, out: &mut Vec<DiskOp>) -> Synced {
         let flight = self.flight.take().expect("a group is in flight");
         assert_eq!(flight.seq, seq, "the group in flight is the one that is done");
@@ -272,14 +280,16 @@ impl Journal {
         self.files_rest = Some(now.mono.after_ms(FILE_RETRY_MS));
     }
 
-    /// A durable checkpoint covers every group before `before`: files wholly before it are written over from now on.
+    /// A durable checkpoint covers every group before `before`: files wholly before it are written
+    /// over from now on.
     pub fn recycle(&mut self, before: GroupSeq) {
         assert!(before.0 <= self.synced.0 + 1, "a checkpoint covers durable groups only");
         self.first = self.first.max(before);
         self.ring.recycle(before);
     }
 
-    /// Bytes that may still be put, footers and block headers included; what was put before always finds a place.
+    /// Bytes that may still be put, footers and block headers included; what was put before always
+    /// finds a place.
     pub fn room(&self) -> u64 {
         let group = self.group_blocks_max();
         let waiting = || self.queue.iter().chain([&self.open]).filter(|g| !g.is_empty());
@@ -324,8 +334,9 @@ impl Journal {
         self.grow(now.mono, out);
     }
 
-    /// Writes an empty group, so that a later recovery knows that everything before was durable. Does nothing while
-    /// groups are on their way, or if the last one is a seal; says which group to wait for.
+    /// Writes an empty group, so that a later recovery knows that everything before was durable.
+    /// Does nothing while groups are on their way, or if the last one is a seal; says which group
+    /// to wait for.
     pub fn seal(&mut self, now: Now, out: &mut Vec<DiskOp>) -> GroupSeq {
         let quiet = self.flight.is_none() && self.queue.is_empty() && self.open.is_empty();
         if quiet && self.unsealed.is_some() {
@@ -395,8 +406,9 @@ impl Journal {
         self.flight = Some(Flight { seq, blocks, seal });
     }
 
-    /// Before the first group of a life: syncs the file whose last group recovery kept, by writing its header again.
-    /// The group was read, but perhaps from a cache; nothing may follow it before it is durable.
+    /// Before the first group of a life: syncs the file whose last group recovery kept, by writing
+    /// its header again. The group was read, but perhaps from a cache; nothing may follow it before
+    /// it is durable.
     fn rewrite_header(&mut self, out: &mut Vec<DiskOp>) {
         let Some(index) = self.resync.take() else { return };
         let RingFile { number, blocks, .. } = self.ring.files[index];
@@ -420,10 +432,10 @@ impl Journal {
         }
         let count = self.ring.files.len();
         let bytes = if count == 0 { self.config.first_file_bytes } else { self.config.file_bytes };
-        // A ring of one file could never be recycled: the file that is being written stays. And a group that is put
-        // without asking for room (a boot's, say), or is longer than any file of a former configuration, may
-        // find no place, while the checkpoint that would free one waits for just this group: then the ring
-        // grows beyond its size.
+        // A ring of one file could never be recycled: the file that is being written stays. And a
+        // group that is put without asking for room (a boot's, say), or is longer than any file of
+        // a former configuration, may find no place, while the checkpoint that would free one waits
+        // for just this group: then the ring grows beyond its size.
         if count >= 2 && self.size() + bytes > self.config.bytes && !self.is_starved() {
             return;
         }

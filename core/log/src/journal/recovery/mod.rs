@@ -1,32 +1,36 @@
 //! What is believed of a journal after a crash.
 //!
-//! [`survey`] reads every block of every file without expecting anything, and finds the groups that the
-//! valid blocks speak of. Then each group from the checkpoint on gets a verdict from one table,
-//! [`verdict`], by three questions: is it whole; was it *covered*, that is, does a footer that can be read say
-//! that its sync had returned; and was there an incomplete group before it beyond the covered ones.
+//! [`survey`] reads every block of every file without expecting anything, and finds the groups that
+//! the valid blocks speak of. Then each group from the checkpoint on gets a verdict from one table,
+//! [`verdict`], by three questions: is it whole; was it *covered*, that is, does a footer that can
+//! be read say that its sync had returned; and was there an incomplete group before it beyond the
+//! covered ones.
 //!
 //! - Whole: kept.
-//! - Covered and not whole: FAULTY. It may have been acknowledged, so it is never cut. [`salvage`] saves every
-//!   frame that its own checksums prove, and what is lost is named from the group's own footer or from the
-//!   echo of it in the next one; a lost append leaves a `FaultyMark` in its place.
-//! - The one group beyond: if its blocks are NEW, OLD and TORN only, its sync never returned and nobody was told: cut. If
-//!   one is ROTTEN, its sync may have returned; the only voter cannot ask anybody: cut, and reported as such.
-//! - A second incomplete group: refused. One group is in flight at a time, so no crash does this; a disk that
-//!   says "synced" too early does.
+//! - Covered and not whole: FAULTY. It may have been acknowledged, so it is never cut. [`salvage`]
+//!   saves every frame that its own checksums prove, and what is lost is named from the group's own
+//!   footer or from its echo in the next one; a lost append leaves a `FaultyMark` in its place.
+//! - The one group beyond: if its blocks are NEW, OLD and TORN only, its sync never returned and
+//!   nobody was told: cut. If one is ROTTEN, its sync may have returned; the only voter cannot ask
+//!   anybody: cut, and reported as such.
+//! - A second incomplete group: refused. One group is in flight at a time, so no crash does this; a
+//!   disk that says "synced" too early does.
 //!
-//! What tells generations of the same place apart is the lap: every start of a process writes in a lap
-//! of its own, so the remains of a group that was cut never pass for the group that was written over it.
+//! What tells generations of the same place apart is the lap: every start of a process writes in a
+//! lap of its own, so the remains of a group that was cut never pass for the group that was written
+//! over it.
 
+mod report;
 mod salvage;
 mod survey;
 
-use super::block::Class;
-use super::frame::{Frame, FrameError, Identity};
+pub use report::{Damage, Finding, JournalError, Where};
+
+use super::frame::{Frame, FrameError};
 use super::group::{Echo, Footer};
 use crate::disk::BLOCK_BYTES;
 use crate::id::{GroupSeq, Lsn};
 use bytes::Bytes;
-use std::fmt;
 use survey::{Candidate, Survey};
 
 /// A recovered journal.
@@ -46,7 +50,8 @@ pub struct JournalImage {
     pub next_lap: u32,
     /// File number and block where writing goes on; `None` if no group is left.
     pub tail: Option<(u32, u32)>,
-    /// The files of the ring, by number. Files that were not finished are missing here: they are made again.
+    /// The files of the ring, by number. Files that were not finished are missing here: they are
+    /// made again.
     pub files: Vec<ImageFile>,
     /// What the last group holds, for the next one's footer.
     pub echo: Echo,
@@ -72,111 +77,6 @@ pub struct Group {
     pub lsn: Lsn,
     /// Its frames; in a FAULTY group a lost append is replaced by a `FaultyMark`.
     pub frames: Vec<Frame>,
-}
-
-/// Number of blocks of each class.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[allow(missing_docs)] // see Class
-pub struct Damage {
-    pub new: u32,
-    pub old: u32,
-    pub torn: u32,
-    pub rotten: u32,
-}
-
-/// Something that recovery has to say.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Finding {
-    /// The last group was not whole and is cut. With `damage.rotten`, it may have been acknowledged.
-    Cut {
-        /// The group.
-        seq: GroupSeq,
-        /// Its position.
-        lsn: Lsn,
-        /// File and block where it begins.
-        at: (u32, u32),
-        /// Its blocks, as far as they can be recognised.
-        damage: Damage,
-    },
-    /// A group that may have been acknowledged is not what was written.
-    Faulty {
-        /// The group.
-        seq: GroupSeq,
-        /// Its position.
-        lsn: Lsn,
-        /// File and block where it begins, if any of it is left.
-        at: Option<(u32, u32)>,
-        /// Its blocks.
-        damage: Damage,
-        /// What is lost.
-        lost: Vec<Identity>,
-        /// Whether more is lost than can be named.
-        unknown: bool,
-    },
-    /// The header of a file that holds groups cannot be read; the next start writes it again if it is the last file.
-    Header {
-        /// The file.
-        file: u32,
-    },
-    /// A file is shorter than it says.
-    Short {
-        /// The file.
-        file: u32,
-        /// Its length, in blocks.
-        have: u32,
-        /// The length that its header names.
-        want: u32,
-    },
-}
-
-/// Why a journal cannot be recovered.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[allow(missing_docs)] // a variant says what its fields are
-pub enum JournalError {
-    #[error(
-        "journal file {file} is not a journal file: expected magic \"SORDJRNL\" at byte 0. Something else has \
-         written it; put the original back, or move it away if it does not belong there"
-    )]
-    Foreign { file: u32 },
-    #[error(
-        "journal file {file} has format version {found}, this program knows up to {known}: it was written by a \
-         newer program. Start that one; a downgrade needs its clean shutdown and export"
-    )]
-    Version { file: u32, found: u32, known: u32 },
-    #[error(
-        "journal file {file} says that it is file {found}: files were renamed or copied over each other. Give \
-         them their names back"
-    )]
-    Renamed { file: u32, found: u32 },
-    #[error(
-        "groups {} and {} of the journal are both incomplete (LSN {} in file {}, LSN {} in file {}), and no crash \
-         can do that: the disk reported a sync too early, or files are from different times. Restore the data \
-         directory from a replica or a backup; to give up what the journal holds beyond the first of the two, \
-         move its journal directory away", first.seq.0, second.seq.0, first.lsn.0, first.file, second.lsn.0, second.file
-    )]
-    Incomplete { first: Where, second: Where },
-    #[error(
-        "the checkpoint needs the journal from group {} on, but the journal {}: journal files are missing, or the \
-         checkpoint is from another time. Put the missing files back", from.0,
-        match first { Some(seq) => format!("begins with group {}", seq.0), None => "is empty or ends before".into() }
-    )]
-    Missing { from: GroupSeq, first: Option<GroupSeq> },
-    #[error(
-        "group {} of the journal (LSN {} in file {}) {what}: not written by this version of the program, or files \
-         of different journals are mixed. Put the right files back", at.seq.0, at.lsn.0, at.file
-    )]
-    Inconsistent { at: Where, what: String },
-}
-
-/// Where a group is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Where {
-    /// The group.
-    pub seq: GroupSeq,
-    /// Its position.
-    pub lsn: Lsn,
-    /// Number of the file.
-    pub file: u32,
 }
 
 /// How much of a group is there.
@@ -205,7 +105,8 @@ pub(super) enum Verdict {
 
 /// The recovery table.
 ///
-/// `covered`: a footer that can be read says that the group was durable. `after_cut`: a group before it was cut.
+/// `covered`: a footer that can be read says that the group was durable. `after_cut`: a group
+/// before it was cut.
 pub(super) fn verdict(extent: Extent, covered: bool, after_cut: bool) -> Verdict {
     match (extent, covered, after_cut) {
         (Extent::Whole, true, _) => Verdict::Keep,
@@ -219,8 +120,8 @@ pub(super) fn verdict(extent: Extent, covered: bool, after_cut: bool) -> Verdict
     }
 }
 
-/// Recovers the journal from the whole content of its files, given by number. The checkpoint covers all groups
-/// before `from`.
+/// Recovers the journal from the whole content of its files, given by number. The checkpoint covers
+/// all groups before `from`.
 pub fn recover(files: Vec<(u32, Bytes)>, from: GroupSeq) -> Result<JournalImage, JournalError> {
     let from = GroupSeq(from.0.max(1));
     let survey = Survey::of(files)?;
@@ -295,7 +196,8 @@ impl<'a> Recovery<'a> {
         if reaches { Ok(()) } else { Err(JournalError::Missing { from, first }) }
     }
 
-    /// Whether each group begins where the one before it ends, with room for those that are missing between.
+    /// Whether each group begins where the one before it ends, with room for those that are missing
+    /// between.
     fn check_chain(
         &self,
         before: Option<&Candidate>,
@@ -311,7 +213,7 @@ impl<'a> Recovery<'a> {
                     && gap / BLOCK_BYTES as u64 >= missing
                     && (gap == 0 || missing > 0)
             });
-            if !fits {
+            if !fits || b.lap < a.lap {
                 let what = format!("does not follow group {} at LSN {}", a.seq.0, a.lsn.0);
                 return Err(JournalError::Inconsistent { at: self.place_of(b), what });
             }
@@ -319,7 +221,8 @@ impl<'a> Recovery<'a> {
         Ok(())
     }
 
-    /// All groups from the checkpoint to the last that any block speaks of, those that are missing included.
+    /// All groups from the checkpoint to the last that any block speaks of, those that are missing
+    /// included.
     fn suspects(
         &self,
         before: Option<&Candidate>,
@@ -378,7 +281,8 @@ impl<'a> Recovery<'a> {
                     self.image.tail.get_or_insert(at);
                 }
                 Verdict::End => {
-                    // A group that nothing is left of and nothing proves, in front of one that is there.
+                    // A group that nothing is left of and nothing proves, in front of one that is
+                    // there.
                     let lsn = self.image.next_lsn;
                     cut.get_or_insert(Where { seq: s.seq, lsn, file: 0 });
                 }
@@ -424,7 +328,8 @@ impl<'a> Recovery<'a> {
         }
     }
 
-    /// The last group may have left blocks of which none is valid. They are where it would have begun.
+    /// The last group may have left blocks of which none is valid. They are where it would have
+    /// begun.
     fn judge_traces(&mut self) {
         let tail = self.image.tail;
         let free = self.image.files.iter().filter(|f| f.last.is_none()).map(|f| f.number);
@@ -465,63 +370,5 @@ fn frames_of(payload: &Bytes, footer: &Footer) -> Result<Vec<Frame>, FrameError>
         Ok(list)
     } else {
         Err(FrameError::Count { have: list.len(), want: count })
-    }
-}
-
-impl Damage {
-    /// Counts one block.
-    pub(super) fn count(&mut self, class: Class) {
-        *match class {
-            Class::New => &mut self.new,
-            Class::Old => &mut self.old,
-            Class::Torn => &mut self.torn,
-            Class::Rotten => &mut self.rotten,
-        } += 1;
-    }
-}
-
-impl fmt::Display for Damage {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Damage { new, old, torn, rotten } = self;
-        write!(f, "{new} blocks new, {old} old, {torn} torn, {rotten} rotten")
-    }
-}
-
-impl fmt::Display for Finding {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Finding::Cut { seq, lsn, at: (file, block), damage } => {
-                write!(
-                    f,
-                    "group {} (LSN {}, file {file} block {block}) was not whole and is cut: {damage}",
-                    seq.0, lsn.0
-                )?;
-                match damage.rotten {
-                    0 => f.write_str("; its sync never returned, so nobody was told of it"),
-                    _ => f.write_str("; it may have been acknowledged, and nobody else has it"),
-                }
-            }
-            Finding::Faulty { seq, lsn, at, damage, lost, unknown } => {
-                write!(f, "group {} (LSN {}", seq.0, lsn.0)?;
-                if let Some((file, block)) = at {
-                    write!(f, ", file {file} block {block}")?;
-                }
-                write!(f, ") was durable and is damaged: {damage}; lost: ")?;
-                for (i, id) in lost.iter().enumerate() {
-                    write!(f, "{}{id}", if i == 0 { "" } else { ", " })?;
-                }
-                match (lost.is_empty(), unknown) {
-                    (_, true) => f.write_str(" and more that cannot be named"),
-                    (true, false) => f.write_str("nothing"),
-                    (false, false) => Ok(()),
-                }
-            }
-            Finding::Header { file } => {
-                write!(f, "the header of journal file {file} is unreadable; its groups are not")
-            }
-            Finding::Short { file, have, want } => {
-                write!(f, "journal file {file} has {have} blocks instead of {want}")
-            }
-        }
     }
 }

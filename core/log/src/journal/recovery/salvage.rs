@@ -1,9 +1,9 @@
 //! What can be saved of a group that was durable and is damaged.
 //!
-//! Every frame carries checksums over all of itself, so a frame that proves right is right, whatever the
-//! block around it looks like. Where each frame begins is known from the footer, or, without it, from
-//! the frame before. What the group held in all is known from its footer, or from the echo in the next
-//! group's.
+//! Every frame carries checksums over all of itself, so a frame that proves right is right,
+//! whatever the block around it looks like. Where each frame begins is known from the footer, or,
+//! without it, from the frame before. What the group held in all is known from its footer, or from
+//! the echo in the next group's.
 
 use super::super::frame::{Frame, FrameError, FrameKind, Identity};
 use super::super::group::{Echo, Footer};
@@ -48,7 +48,8 @@ fn prove(payload: &Bytes, entry: &Identity) -> Option<Frame> {
 }
 
 impl Saved {
-    /// Takes frames from the beginning until one cannot be read. Returns the identity of each, lost or not.
+    /// Takes frames from the beginning until one cannot be read. Returns the identity of each, lost
+    /// or not.
     fn walk(&mut self, payload: &Bytes) -> Vec<Identity> {
         let mut found = vec![];
         let mut at = 0;
@@ -70,7 +71,8 @@ impl Saved {
         self.unknown = !echo.is_some_and(|e| e.whole);
         let mut found = found.to_vec();
         for entry in echo.iter().flat_map(|e| &e.entries) {
-            // The frames of a log are in the same order in both lists, so the first that is left is the one meant.
+            // The frames of a log are in the same order in both lists, so the first that is left is
+            // the one meant.
             let mut take = |base: u64| {
                 let i =
                     found.iter().position(|f| f.log == entry.log && f.kind != FrameKind::Seal)?;

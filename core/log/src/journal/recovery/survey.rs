@@ -14,7 +14,7 @@ const LAPS_AHEAD_MAX: u32 = 1 << 16;
 /// All files, and the groups in them.
 pub(super) struct Survey {
     files: Vec<Surveyed>,
-    /// Groups of the latest lap that wrote them, by sequence number. Laps never fall from one to the next.
+    /// The groups, by sequence number; of each the one of the latest lap.
     live: Vec<Candidate>,
     /// The largest lap that any block names.
     pub lap_max: u32,
@@ -25,7 +25,8 @@ pub(super) struct Survey {
 
 struct Surveyed {
     number: u32,
-    /// The file; but where a group is whole, its payload, packed together from the group's first byte on.
+    /// The file; but where a group is whole, its payload, packed together from the group's first
+    /// byte on.
     bytes: Bytes,
     /// What each block says; the first is the header and says nothing.
     found: Vec<Found>,
@@ -135,7 +136,6 @@ impl Survey {
             }
         }
         all.sort_by_key(|c| (c.seq, Reverse(c.lap), c.file, c.at));
-        let mut lap = 0;
         for c in all {
             match self.live.last() {
                 Some(last) if last.seq == c.seq && last.lap > c.lap => {}
@@ -145,18 +145,14 @@ impl Survey {
                     let what = format!("was written twice in lap {}", c.lap);
                     return Err(JournalError::Inconsistent { at, what });
                 }
-                // Remains of a group that was cut before its predecessor's successor was written elsewhere.
-                _ if c.lap < lap => {}
-                _ => {
-                    lap = c.lap;
-                    self.live.push(c);
-                }
+                _ => self.live.push(c),
             }
         }
         Ok(())
     }
 
-    /// Finds the largest lap, also among the blocks that are not valid: what is written next must differ from all of them.
+    /// Finds the largest lap, also among the blocks that are not valid: what is written next must
+    /// differ from all of them.
     fn find_laps(&mut self) {
         let valid = |f: &Found| if let Found::Valid(h) = f { h.lap } else { 0 };
         let laps = self.files.iter().flat_map(|f| f.found.iter().map(valid));
@@ -215,8 +211,9 @@ impl Survey {
         }
     }
 
-    /// The payload of all blocks of a group that the file has, one after the other. What was not written with the
-    /// group is left out, so that nothing stale or misdirected is ever taken for a part of it.
+    /// The payload of all blocks of a group that the file has, one after the other. What was not
+    /// written with the group is left out, so that nothing stale or misdirected is ever taken for a
+    /// part of it.
     pub fn payload(&self, c: &Candidate) -> Bytes {
         let file = &self.files[c.file];
         if file.whole.binary_search(&c.at).is_ok() && c.owns(&file.found[c.at as usize]) {
@@ -235,8 +232,8 @@ impl Survey {
         Bytes::from(payload)
     }
 
-    /// Where the one group between `before` and `after` must have been, though no block speaks of it. Without a
-    /// group before, the journal begins with it.
+    /// Where the one group between `before` and `after` must have been, though no block speaks of
+    /// it. Without a group before, the journal begins with it.
     pub fn between(&self, before: Option<&Candidate>, after: &Candidate) -> Option<Candidate> {
         let (seq, lsn) = before.map_or((1, Lsn(0)), |b| (b.seq.0 + 1, b.end()));
         let blocks = (after.lsn.0.checked_sub(lsn.0)? / BLOCK_BYTES as u64).try_into().ok()?;
@@ -259,8 +256,9 @@ impl Survey {
         Some(Candidate { seq: GroupSeq(seq), lap, file, at, blocks, lsn })
     }
 
-    /// Looks for blocks of a group of which no block is valid: behind the tail, where anything of the tail's lap
-    /// or a later one is new, and at the beginning of `free` files, where only a later lap is.
+    /// Looks for blocks of a group of which no block is valid: behind the tail, where anything of
+    /// the tail's lap or a later one is new, and at the beginning of `free` files, where only a
+    /// later lap is.
     pub fn traces(
         &self,
         tail: Option<(u32, u32)>,
@@ -290,7 +288,8 @@ impl Survey {
 }
 
 impl Surveyed {
-    /// Reads every block once; a group that is whole is packed while its blocks are in the CPU's cache.
+    /// Reads every block once; a group that is whole is packed while its blocks are in the CPU's
+    /// cache.
     fn of(number: u32, bytes: Bytes) -> Surveyed {
         let mut bytes = bytes.try_into_mut().unwrap_or_else(|shared| BytesMut::from(&shared[..]));
         let count = bytes.len() / BLOCK_BYTES;

@@ -1,6 +1,6 @@
 //! Crashes: every fate of the sectors of the group in flight, over rings of a few blocks.
 
-use super::rig::{Pending, Platter, Rig, append, recovered, small};
+use super::rig::{Pending, Platter, Rig, append, cases, recovered, small};
 use crate::journal::block::SECTOR_BYTES;
 use crate::journal::frame::Frame;
 use crate::journal::{Finding, JournalConfig, JournalImage};
@@ -17,7 +17,8 @@ enum Fate {
     Front,
     /// Its second half arrived.
     Back,
-    /// Each byte is the old or the new one. No disk does this; a group is cut then, but may look rotten.
+    /// Each byte is the old or the new one. No disk does this; a group is cut then, but may look
+    /// rotten.
     Mixed(u64),
 }
 
@@ -250,7 +251,8 @@ impl World {
                 (_, n) => [Fate::Lost, Fate::Kept, Fate::Kept, Fate::Back][n as usize],
             }
         };
-        // Mode 6 kills the process only: what was written is read back, and may be lost with the power later.
+        // Mode 6 kills the process only: what was written is read back, and may be lost with the
+        // power later.
         let mut synced = self.rig.journal.synced();
         let mut volatile = None;
         let platter = match (&self.rig.pending, &self.rig.volatile) {
@@ -288,7 +290,7 @@ impl World {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(cases(400))]
 
     #[test]
     fn crashes_lose_nothing_and_invent_nothing(steps in prop::collection::vec(step(), 1..250)) {

@@ -25,7 +25,8 @@ pub struct Rig {
     pub journal: Journal,
     pub platter: Platter,
     pub pending: Option<Pending>,
-    /// A group that recovery read from a cache, and the file without it: what a power loss may still leave.
+    /// A group that recovery read from a cache, and the file without it: what a power loss may
+    /// still leave.
     pub volatile: Option<(Pending, Vec<u8>)>,
     /// Frames of every group that was ever put into, by this life.
     pub groups: BTreeMap<GroupSeq, Vec<Frame>>,
@@ -166,4 +167,9 @@ pub fn append(log: u64, base: u64, last: u64, len: usize) -> Frame {
 
 pub fn at_ms(ms: u64) -> Now {
     Now { mono: Mono(ms * 1_000_000), ..Now::default() }
+}
+
+/// So many cases of a property; seeds of failures are printed, not kept.
+pub fn cases(cases: u32) -> proptest::test_runner::Config {
+    proptest::test_runner::Config { cases, failure_persistence: None, ..Default::default() }
 }

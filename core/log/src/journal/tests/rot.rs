@@ -1,6 +1,6 @@
 //! Bit rot, lost and misdirected writes, and bytes that nobody wrote.
 
-use super::rig::{Platter, Rig, append, recovered, small};
+use super::rig::{Platter, Rig, append, cases, recovered, small};
 use crate::disk::BLOCK_BYTES;
 use crate::journal::block::{SECTOR_BYTES, TAG_BYTES};
 use crate::journal::files::MAGIC;
@@ -41,7 +41,8 @@ fn covered(rig: &Rig) -> Vec<(u32, usize, GroupSeq)> {
     all
 }
 
-/// Asserts that `image` has all groups, and says of every frame that is not there that it is lost. Returns how many are.
+/// Asserts that `image` has all groups, and says of every frame that is not there that it is lost.
+/// Returns how many are.
 fn nothing_is_silently_lost(rig: &Rig, image: &JournalImage) -> usize {
     assert_eq!(image.next_seq, GroupSeq(7));
     let mut lost_all = 0;
@@ -188,6 +189,45 @@ fn a_lost_write_leaves_a_stale_block_and_is_found() {
 }
 
 #[test]
+fn stale_sectors_are_never_taken_for_the_block_they_are_in() {
+    let mut rig = Rig::new(small());
+    let mut stale = None;
+    for base in 0..60 {
+        rig.put(Frame::HardState { log: LogId(1), state: vec![base as u8; 1500].into() });
+        rig.put(append(1, base, base, 1500));
+        rig.flush();
+        let write = rig.pending.clone().expect("in flight");
+        if base == 55 {
+            let old = rig.platter[&write.file][write.at..write.at + BLOCK_BYTES].to_vec();
+            stale = Some((write.file, write.at, old));
+        }
+        rig.sync();
+        rig.journal.recycle(GroupSeq((rig.journal.synced().0).saturating_sub(6).max(1)));
+    }
+    let (file, at, old) = stale.expect("written above");
+    let put = rig.groups[&GroupSeq(56)].clone();
+    for kept in 1..255u32 {
+        let mut platter = rig.platter.clone();
+        let sectors = platter.get_mut(&file).expect("made")[at..].chunks_mut(SECTOR_BYTES);
+        for (i, (sector, old)) in sectors.zip(old.chunks(SECTOR_BYTES)).enumerate() {
+            if kept >> i & 1 == 0 {
+                sector.copy_from_slice(old);
+            }
+        }
+        let image = recovered(&platter, rig.journal.tail_seq()).expect("one group is damaged");
+        let group = image.groups.iter().find(|g| g.seq == GroupSeq(56)).expect("in its place");
+        let mark = Frame::FaultyMark { log: LogId(1), from: Offset(55), to: Offset(56) };
+        for frame in &group.frames {
+            assert!(put.contains(frame) || *frame == mark, "sectors {kept:b}: {:?}", frame.kind());
+        }
+        assert!(group.frames.contains(&mark) || group.frames.contains(&put[1]), "{kept:b}");
+        let named =
+            |f: &Finding| matches!(f, Finding::Faulty { seq, unknown: false, .. } if seq.0 == 56);
+        assert!(image.findings.iter().any(named) || group.frames == put, "{kept:b}");
+    }
+}
+
+#[test]
 fn rot_in_the_last_group_is_never_silent() {
     for len in [500, 6000] {
         let mut rig = Rig::new(small());
@@ -267,7 +307,7 @@ fn a_file_that_was_cut_short_or_taken_away_is_not_taken_for_a_shorter_journal() 
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(cases(200))]
 
     #[test]
     fn random_bytes_are_an_error_or_findings(
@@ -301,12 +341,14 @@ proptest! {
         }
         let (from, a, to, b) = block;
         let copy = platter[&from][a * BLOCK_BYTES..(a + 1) * BLOCK_BYTES].to_vec();
-        platter.get_mut(&to).expect("made")[b * BLOCK_BYTES..(b + 1) * BLOCK_BYTES].copy_from_slice(&copy);
+        let place = b * BLOCK_BYTES..(b + 1) * BLOCK_BYTES;
+        platter.get_mut(&to).expect("made")[place].copy_from_slice(&copy);
         match recovered(&platter, GroupSeq(1)) {
             Ok(image) => {
                 image.findings.iter().for_each(|f| drop(f.to_string()));
                 let rig = Rig::boot(small(), platter, &image);
-                prop_assert_eq!(recovered(&rig.platter, GroupSeq(1)).map(|i| i.groups), Ok(image.groups));
+                let again = recovered(&rig.platter, GroupSeq(1)).map(|i| i.groups);
+                prop_assert_eq!(again, Ok(image.groups));
             }
             Err(error) => drop(error.to_string()),
         }
@@ -327,8 +369,8 @@ fn a_dump_names_everything() {
           byte 44: Append log 1 offsets 0..=3 epoch 3 crc ddf68fbb, 244 bytes
           footer: 2 frames, synced through group 0; the group before held nothing
         block 2: bad checksum, laps of its sectors [1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1]
-        block 3: block 1 of 3 of group 2 (LSN 8192, lap 1), the group is not whole here
-        block 4: block 2 of 3 of group 2 (LSN 12288, lap 1), the group is not whole here
+        block 3: 1 of 3 of group 2 (LSN 8192, lap 1), which is not whole here
+        block 4: 2 of 3 of group 2 (LSN 12288, lap 1), which is not whole here
         block 5: group 3 (LSN 16384, lap 1, 1 blocks)
           byte 0: Append log 2 offsets 1..=7 epoch 3 crc 8dad61be, 944 bytes
           byte 944: Append log 1 offsets 11..=12 epoch 3 crc 1e09fb21, 344 bytes
