@@ -1,5 +1,5 @@
-//! What the wire costs: a small Produce request read, its answer written, a large Fetch answer written;
-//! each beside a copy of the same bytes.
+//! What the wire costs: a small Produce request read, its answer written, a large Fetch answer
+//! written; each beside a copy of the same bytes.
 //!
 //! `cargo bench -p sordini-wire --bench decode`; in a hurry, add `-- --quick`.
 

@@ -1,7 +1,7 @@
 //! All APIs of Kafka 4.3: key, name, versions, and what follows from them.
 //!
-//! The table lists what the protocol has, not what this broker answers; which of them are advertised is
-//! decided elsewhere. Keys 4 to 7 belonged to the ZooKeeper era and are gone.
+//! The table lists what the protocol has, not what this broker answers; which of them are
+//! advertised is decided elsewhere. Keys 4 to 7 belonged to the ZooKeeper era and are gone.
 
 #[cfg(test)]
 mod tests;
@@ -74,7 +74,10 @@ pub fn response_header_version(key: ApiKey, version: i16) -> Option<i16> {
 }
 
 macro_rules! apis {
-    ($($key:literal $name:ident $constant:ident [$min:literal - $max:literal] stable $stable:literal flexible [$($flexible:tt)*];)*) => {
+    ($(
+        $key:literal $name:ident $constant:ident [$min:literal - $max:literal]
+        stable $stable:literal flexible [$($flexible:tt)*];
+    )*) => {
         impl ApiKey {
             $(
                 #[doc = concat!("Key ", $key, ": ", stringify!($name), ".")]

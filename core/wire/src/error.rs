@@ -1,7 +1,7 @@
 //! Kafka's error codes: number, name, whether a client may try again, and what it means.
 //!
-//! The texts are for logs and for the `error_message` of an answer that has nothing better to say. What a
-//! code means for a request is decided by whoever answers it.
+//! The texts are for logs and for the `error_message` of an answer that has nothing better to say.
+//! What a code means for a request is decided by whoever answers it.
 
 #[cfg(test)]
 mod tests;

@@ -9,8 +9,8 @@
 //! | [`batch`], [`codec`] | record batches and their compression |
 //! | [`api`], [`error`] | the lists of Kafka's APIs and error codes |
 //!
-//! Decoding never panics, whatever the bytes; it allocates no more than they justify, and says which
-//! field of which message was wrong at which byte. Nothing here knows what a message is for.
+//! Decoding never panics, whatever the bytes; it allocates no more than they justify, and says
+//! which field of which message was wrong at which byte. Nothing here knows what a message is for.
 
 pub mod api;
 pub mod batch;

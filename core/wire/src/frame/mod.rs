@@ -1,12 +1,13 @@
 //! Frames out of a byte stream.
 //!
-//! A frame is a length of four bytes and so many bytes. The stream arrives in pieces of any size, as the
-//! socket gave them. Many small frames in one piece are cut out of it without a copy. A frame that came
-//! in several pieces is joined; if the adapter reads on into the same buffer, which it does when it has
-//! room for [`FrameSplitter::wanted`] more bytes, then joining costs nothing either. Only a frame whose
-//! pieces lie apart is copied, once.
+//! A frame is a length of four bytes and so many bytes. The stream arrives in pieces of any size,
+//! as the socket gave them. Many small frames in one piece are cut out of it without a copy. A
+//! frame that came in several pieces is joined; if the adapter reads on into the same buffer, which
+//! it does when it has room for [`FrameSplitter::wanted`] more bytes, then joining costs nothing
+//! either. Only a frame whose pieces lie apart is copied, once.
 //!
-//! Memory: what is held is what has arrived. A length is refused as soon as its four bytes are there.
+//! Memory: what is held is what has arrived. A length is refused as soon as its four bytes are
+//! there.
 
 #[cfg(test)]
 mod tests;
@@ -36,9 +37,7 @@ pub struct FrameSplitter {
 
 /// A length that no frame may have. The stream is lost: close the connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-#[error(
-    "expected a frame of 0 to {limit} bytes (socket.request.max.bytes), one of {length} was announced"
-)]
+#[error("expected a frame of 0 to {limit} bytes (socket.request.max.bytes), one of {length} came")]
 pub struct FrameError {
     /// The length that came.
     pub length: i32,
@@ -70,8 +69,9 @@ impl FrameSplitter {
         }
         self.held += piece.len();
         match self.pieces.back_mut() {
-            // Neighbours in one allocation become one piece again. A small stranger is copied, so that
-            // it does not keep a whole read buffer alive; others stay apart and cost nothing yet.
+            // Neighbours in one allocation become one piece again. A small stranger is copied, so
+            // that it does not keep a whole read buffer alive; others stay apart and cost nothing
+            // yet.
             Some(last) if piece.len() <= COPY_BYTES_MAX || adjoins(last, &piece) => {
                 last.unsplit(piece);
             }
@@ -79,8 +79,8 @@ impl FrameSplitter {
         }
     }
 
-    /// How many more bytes complete the next frame, or its length; 0 if it is there already, or if its
-    /// length is refused.
+    /// How many more bytes complete the next frame, or its length; 0 if it is there already, or if
+    /// its length is refused.
     pub fn wanted(&self) -> usize {
         match self.announced() {
             None => PREFIX - self.held,

@@ -1,4 +1,5 @@
-//! DescribeConfigs (key 32, versions 1-4): read the configs of topics, brokers and other resources (KIP-133).
+//! DescribeConfigs (key 32, versions 1-4): read the configs of topics, brokers and other resources
+//! (KIP-133).
 //!
 //! | version | what it changed |
 //! |---|---|

@@ -1,4 +1,5 @@
-//! DescribeTopicPartitions (key 75, versions 0-0): list topics and partitions in pages, eligible leader replicas included (KIP-966).
+//! DescribeTopicPartitions (key 75, versions 0-0): list topics and partitions in pages, eligible
+//! leader replicas included (KIP-966).
 //!
 //! | version | what it changed |
 //! |---|---|

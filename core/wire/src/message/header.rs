@@ -3,10 +3,15 @@
 //! Which version of the header a request has follows from its API and version:
 //! [`crate::api::Api::request_header_version`], [`crate::api::Api::response_header_version`].
 //!
-//! | request | what it changed | response | what it changed |
-//! |---|---|---|---|
-//! | 1 | client id | 0 | the first |
-//! | 2 | tagged fields (KIP-482); the client id keeps its classic length, so that a broker can read it before it knows the version | 1 | tagged fields |
+//! | header | version | what it changed |
+//! |---|---|---|
+//! | request | 1 | client id |
+//! | request | 2 | tagged fields (KIP-482) |
+//! | response | 0 | the first |
+//! | response | 1 | tagged fields (KIP-482) |
+//!
+//! The client id keeps its classic length in request header 2, so that a broker can read it before
+//! it has looked at the version.
 
 crate::messages! {
     /// In front of every request.

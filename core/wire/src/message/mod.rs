@@ -1,7 +1,7 @@
 //! Kafka's messages: one table per API, in a file of its own.
 //!
-//! The notation is explained in [`crate::table`]; names are those of Kafka's own schemas. A new API is a
-//! file with its two tables, a line in the list of modules and a line in [`MESSAGES`].
+//! The notation is explained in [`crate::table`]; names are those of Kafka's own schemas. A new API
+//! is a file with its two tables, a line in the list of modules and a line in [`MESSAGES`].
 
 pub mod alter_configs;
 pub mod api_versions;

@@ -1,4 +1,5 @@
-//! OffsetForLeaderEpoch (key 23, versions 2-4): where an epoch ends, so that a log can be compared (KIP-101).
+//! OffsetForLeaderEpoch (key 23, versions 2-4): where an epoch ends, so that a log can be compared
+//! (KIP-101).
 //!
 //! | version | what it changed |
 //! |---|---|

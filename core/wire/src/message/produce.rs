@@ -22,7 +22,8 @@ crate::messages! {
     struct ProduceRequest: key 0, versions [3-13], flexible [9+] {
         /// Whose transaction this belongs to, or null.
         transactional_id: Option<Str> [3+];
-        /// Whose durability the producer waits for: 0 nobody's, 1 the leader's, -1 that of all in-sync replicas.
+        /// Whose durability the producer waits for: 0 nobody's, 1 the leader's, -1 that of all
+        /// in-sync replicas.
         acks: i16 [3+];
         /// How long the broker may take, in milliseconds.
         timeout_ms: i32 [3+];

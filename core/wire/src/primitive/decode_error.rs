@@ -1,8 +1,9 @@
 //! What was wrong with a message, and exactly where.
 //!
 //! A decode error is made where the bytes disappoint, and gains a step of its field path at every
-//! struct it passes on the way out. So the good path carries no names at all, and the bad one can say:
-//! "ProduceRequest v9, field topic_data.partition_data.index at byte 31: expected 4 bytes, 2 remain".
+//! struct it passes on the way out. So the good path carries no names at all, and the bad one can
+//! say: "ProduceRequest v9, field topic_data.partition_data.index at byte 31: expected 4 bytes, 2
+//! remain".
 
 use std::fmt;
 use thiserror::Error;
@@ -69,9 +70,7 @@ pub enum Problem {
         remain: usize,
     },
     /// The message would take far more memory than it has bytes.
-    #[error(
-        "expected a message that takes at most {budget} more bytes of memory, this one wants {wanted}"
-    )]
+    #[error("expected an array of at most {budget} bytes of memory, one of {wanted} came")]
     Bloated {
         /// Memory for this array.
         wanted: usize,

@@ -137,7 +137,8 @@ impl Reader {
         self.array().map(Uuid)
     }
 
-    /// Base 128, low bits first, at most 5 bytes; what does not fit into 32 bits is lost, as in Kafka.
+    /// Base 128, low bits first, at most 5 bytes; what does not fit into 32 bits is lost, as in
+    /// Kafka.
     #[inline]
     pub fn uvarint(&mut self) -> Result<u32, DecodeError> {
         let rest = &self.bytes[self.at..self.end];
@@ -176,7 +177,8 @@ impl Reader {
         }
     }
 
-    /// Length of an array, of bytes or of records. Negative is null, whatever the number, as in Kafka.
+    /// Length of an array, of bytes or of records. Negative is null, whatever the number, as in
+    /// Kafka.
     #[inline]
     pub fn length(&mut self, compact: bool) -> Result<i32, DecodeError> {
         match compact {
@@ -219,8 +221,8 @@ impl Reader {
         Ok(self.bytes(compact)?.map(Records::from))
     }
 
-    /// Room for `count` elements of type `T`, each of at least `min_len` bytes on the wire: compares
-    /// with what remains and charges the budget.
+    /// Room for `count` elements of type `T`, each of at least `min_len` bytes on the wire:
+    /// compares with what remains and charges the budget.
     pub fn room<T>(&mut self, count: usize, min_len: usize) -> Result<Vec<T>, DecodeError> {
         let remain = self.remaining();
         let fit = remain / min_len.max(1);

@@ -3,8 +3,8 @@
 use bytes::Bytes;
 use smallvec::SmallVec;
 
-/// Record batches of one partition, in pieces. A decoded one is a single slice of the frame; one to be
-/// sent may also hold holes for bytes that are still in a file.
+/// Record batches of one partition, in pieces. A decoded one is a single slice of the frame; one to
+/// be sent may also hold holes for bytes that are still in a file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Records {
     /// The pieces, in order; none of them empty.

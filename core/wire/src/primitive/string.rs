@@ -7,8 +7,8 @@ use std::fmt;
 use std::ops::Deref;
 use thiserror::Error;
 
-/// UTF-8 over [`Bytes`]: a clone is a reference count. A decoded one keeps its whole frame alive, so
-/// state that outlives the request holds a [`Str::detached`] copy.
+/// UTF-8 over [`Bytes`]: a clone is a reference count. A decoded one keeps its whole frame alive,
+/// so state that outlives the request holds a [`Str::detached`] copy.
 #[derive(Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Str(ByteString);
 

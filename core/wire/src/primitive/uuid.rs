@@ -1,4 +1,5 @@
-//! UUIDs as Kafka writes them: 16 bytes on the wire, 22 characters of unpadded base64url for people.
+//! UUIDs as Kafka writes them: 16 bytes on the wire, 22 characters of unpadded base64url for
+//! people.
 
 use std::fmt;
 use std::str::FromStr;
@@ -29,7 +30,8 @@ impl fmt::Display for Uuid {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let value = u128::from_be_bytes(self.0);
         let mut text = [0u8; 22];
-        // 21 characters of 6 bits from the top; the last one carries the remaining 2 bits and 4 zeroes.
+        // 21 characters of 6 bits from the top; the last one carries the remaining 2 bits and 4
+        // zeroes.
         for (i, c) in text.iter_mut().enumerate() {
             let six = if i < 21 { value >> (122 - 6 * i) } else { value << 4 };
             *c = ALPHABET[(six & 63) as usize];

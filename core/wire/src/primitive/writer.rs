@@ -1,9 +1,10 @@
 //! The other end: values to bytes, with record batches left where they are.
 //!
 //! All bytes that the writer makes go into one buffer; record batches are noted together with the
-//! place where they belong. [`Writer::finish`] freezes the buffer once and cuts it there, so a fetch
-//! response of many megabytes costs as much as its few hundred bytes of framing. The length in front of
-//! a frame and the sizes of tagged fields are known last, and patched into the one buffer.
+//! place where they belong. [`Writer::finish`] freezes the buffer once and cuts it there, so a
+//! fetch response of many megabytes costs as much as its few hundred bytes of framing. The length
+//! in front of a frame and the sizes of tagged fields are known last, and patched into the one
+//! buffer.
 
 use super::{Records, RecordsPart, Uuid};
 use bytes::Bytes;
@@ -74,7 +75,8 @@ impl Writer {
         self.len() == 0
     }
 
-    /// Everything written, in order. A frame above 2^31 bytes is our own mistake: fetch limits are far below.
+    /// Everything written, in order. A frame above 2^31 bytes is our own mistake: fetch limits are
+    /// far below.
     pub fn finish(mut self) -> Parts {
         if self.framed {
             let len = i32::try_from(self.len() - 4).expect("a frame is shorter than 2^31 bytes");
@@ -100,8 +102,8 @@ impl Writer {
         parts
     }
 
-    /// Everything written in one piece, which copies if there are foreign parts. Holes cannot be joined:
-    /// with one of them this is a mistake of the caller.
+    /// Everything written in one piece, which copies if there are foreign parts. Holes cannot be
+    /// joined: with one of them this is a mistake of the caller.
     pub fn finish_joined(self) -> Bytes {
         let parts = self.finish();
         let piece = |part: &Part| match part {

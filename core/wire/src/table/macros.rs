@@ -16,7 +16,9 @@ macro_rules! messages {
         }
     )*) => {
         #[allow(unused_imports)]
-        use $crate::{primitive::{DecodeError, Reader, Records, Str, Uuid, Writer}, table::{At, Wire}};
+        use $crate::primitive::{DecodeError, Reader, Records, Str, Uuid, Writer};
+        #[allow(unused_imports)]
+        use $crate::table::{At, TagWriter, Wire, wire::{differs, read_field}};
         $(
             $(#[$meta])*
             #[derive(Clone, Debug, PartialEq)]
@@ -75,7 +77,7 @@ macro_rules! messages {
                         $crate::__untagged! { [$($tag)?]
                             let $field: $ty = if $crate::__versions!($($has)*).has(at.version) {
                                 let at = $crate::__at!(at, [$($how)?] $([$($null)*])?);
-                                $crate::table::wire::read_field(r, at, stringify!($field))?
+                                read_field(r, at, stringify!($field))?
                             } else {
                                 $crate::__default!($($default)?)
                             };
@@ -87,9 +89,10 @@ macro_rules! messages {
                     let unknown_tags = match at.flexible {
                         true => $crate::table::UnknownTags::read(r, |r, tag| {
                             $($crate::__tagged! { [$($tag)?]
-                                if tag == $($tag)? && $crate::__versions!($($has)*).has(at.version) {
+                                let has = $crate::__versions!($($has)*).has(at.version);
+                                if has && tag == $($tag)? {
                                     let at = $crate::__at!(at, [$($how)?] $([$($null)*])?);
-                                    $field = $crate::table::wire::read_field(r, at, stringify!($field))?;
+                                    $field = read_field(r, at, stringify!($field))?;
                                     return Ok(true);
                                 }
                             })*
@@ -111,10 +114,10 @@ macro_rules! messages {
                         let mut known = 0;
                         $($crate::__tagged! { [$($tag)?]
                             let $field: bool = $crate::__versions!($($has)*).has(at.version)
-                                && $crate::table::wire::differs(&self.$field, $crate::__default!($($default)?));
+                                && differs(&self.$field, $crate::__default!($($default)?));
                             known += u32::from($field);
                         })*
-                        let mut tags = $crate::table::TagWriter::begin(w, known, &self.unknown_tags);
+                        let mut tags = TagWriter::begin(w, known, &self.unknown_tags);
                         $($crate::__tagged! { [$($tag)?]
                             if $field {
                                 let at = $crate::__at!(at, [$($how)?] $([$($null)*])?);

@@ -1,7 +1,7 @@
 //! How a message is one table.
 //!
-//! A message of Kafka's is a struct whose fields come and go with the version. Here each one is written
-//! down once, in Kafka's own notation, and everything else is derived from that:
+//! A message of Kafka's is a struct whose fields come and go with the version. Here each one is
+//! written down once, in Kafka's own notation, and everything else is derived from that:
 //!
 //! ```
 //! sordini_wire::messages! {
@@ -25,16 +25,17 @@
 //! }
 //! ```
 //!
-//! [`messages!`](crate::messages) makes of it the struct with Kafka's defaults, reading and writing for
-//! every version, a [`schema::Struct`] (the table itself as data, for tests and generators) and a walk
-//! over the values for printing ([`visit::Visitor`]). The generated code is little more than one call
-//! per field; the work is done by the [`Wire`] implementations in [`wire`].
+//! [`messages!`](crate::messages) makes of it the struct with Kafka's defaults, reading and writing
+//! for every version, a [`schema::Struct`] (the table itself as data, for tests and generators) and
+//! a walk over the values for printing ([`visit::Visitor`]). The generated code is little more than
+//! one call per field; the work is done by the [`Wire`] implementations in [`wire`].
 //!
 //! Rules that hold for every table:
 //!
-//! - a field that the version does not have keeps its default when read, and is left out when written;
-//! - an `Option` may be null in the versions `null [..]`, or always; `None` where the version has no
-//!   null is written as the empty value;
+//! - a field that the version does not have keeps its default when read, and is left out when
+//!   written;
+//! - an `Option` may be null in the versions `null [..]`, or always; `None` where the version has
+//!   no null is written as the empty value;
 //! - unknown tagged fields are kept and written back; trailing bytes after a message are the
 //!   caller's to ignore, as Kafka does.
 

@@ -1,7 +1,8 @@
 //! The tables as data: what fields a message has, in which versions, and of which types.
 //!
-//! Nothing on the way of a request looks at these. They are for whoever wants to know without having a
-//! value: generators of test messages, printers, and the test that compares them with Kafka's own schema.
+//! Nothing on the way of a request looks at these. They are for whoever wants to know without
+//! having a value: generators of test messages, printers, and the test that compares them with
+//! Kafka's own schema.
 
 /// A range of versions, both ends included.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,7 +46,8 @@ pub struct Field {
     pub nullable: Versions,
     /// Its number, if it is a tagged field.
     pub tag: Option<u32>,
-    /// Whether it is read as before KIP-482 even in flexible versions: the client id of the request header.
+    /// Whether it is read as before KIP-482 even in flexible versions: the client id of the request
+    /// header.
     pub classic: bool,
     /// Its type.
     pub kind: Type,

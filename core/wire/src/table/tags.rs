@@ -4,8 +4,9 @@ use super::{At, Wire};
 use crate::primitive::{DecodeError, Reader, Writer};
 use bytes::Bytes;
 
-/// Tagged fields that a table does not know: kept, so that a message survives being read and written by
-/// an older program. Ascending by number; nothing is allocated as long as there are none.
+/// Tagged fields that a table does not know: kept, so that a message survives being read and
+/// written by an older program. Ascending by number; nothing is allocated as long as there are
+/// none.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[expect(
     clippy::box_collection,
@@ -22,8 +23,8 @@ pub struct UnknownTag {
     pub data: Bytes,
 }
 
-/// Memory charged for an unknown tag: a vector starts with room for four, and holds up to three times
-/// its content while it grows; its box comes on top.
+/// Memory charged for an unknown tag: a vector starts with room for four, and holds up to three
+/// times its content while it grows; its box comes on top.
 const TAG_CHARGE: usize = 5 * size_of::<UnknownTag>();
 
 impl UnknownTags {
@@ -46,9 +47,9 @@ impl UnknownTags {
         }
     }
 
-    /// Reads the tagged fields of a struct. `known` reads a field that the table has and says so; the
-    /// others are kept. A sender must write them ascending; like Kafka we do not insist, and the last
-    /// of several with one number wins.
+    /// Reads the tagged fields of a struct. `known` reads a field that the table has and says so;
+    /// the others are kept. A sender must write them ascending; like Kafka we do not insist, and
+    /// the last of several with one number wins.
     #[inline]
     pub fn read(
         r: &mut Reader,

@@ -4,8 +4,9 @@ use super::UnknownTags;
 use crate::primitive::{Records, Uuid};
 use std::fmt;
 
-/// Sees a message as a stream: `begin_struct`, then for each field its name and its value, `end_struct`.
-/// Fields that the version lacks and tagged fields at their default are left out, as on the wire.
+/// Sees a message as a stream: `begin_struct`, then for each field its name and its value,
+/// `end_struct`. Fields that the version lacks and tagged fields at their default are left out, as
+/// on the wire.
 pub trait Visitor {
     /// A struct begins.
     fn begin_struct(&mut self);

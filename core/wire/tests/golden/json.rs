@@ -13,7 +13,8 @@ const RECORDS: &str = "$records";
 /// Builds a value out of a walk.
 #[derive(Default)]
 pub struct JsonBuilder {
-    /// Structs and arrays that are not finished, the outermost first, each with the name it will have.
+    /// Structs and arrays that are not finished, the outermost first, each with the name it will
+    /// have.
     open: Vec<(Value, String)>,
     /// Name of the next value.
     name: String,

@@ -1,17 +1,18 @@
-//! Kafka's own bytes: what its encoder writes, our tables read to the same values and write to the same
-//! bytes.
+//! Kafka's own bytes: what its encoder writes, our tables read to the same values and write to the
+//! same bytes.
 //!
-//! `tests/data/golden.jsonl.gz` holds four vectors for each message and version of Kafka 4.3.1, made by
-//! its own encoder: `hex`, `json` (as Kafka's JsonConverter shows the same object) and sometimes `also`,
-//! another encoding of the same values. The environment variable `SORDINI_GOLDEN` names one more file of
-//! the same form, gzipped or not. Every vector of a message that has a table is checked:
+//! `tests/data/golden.jsonl.gz` holds four vectors for each message and version of Kafka 4.3.1,
+//! made by its own encoder: `hex`, `json` (as Kafka's JsonConverter shows the same object) and
+//! sometimes `also`, another encoding of the same values. The environment variable `SORDINI_GOLDEN`
+//! names one more file of the same form, gzipped or not. Every vector of a message that has a table
+//! is checked:
 //!
 //! - `hex` decodes, to the last byte, to what `json` says;
 //! - it encodes back to the same bytes;
 //! - `also` decodes to the same.
 //!
-//! Kafka's converter shows record batches as an empty string; then only null or not is compared, and
-//! the bytes by encoding back.
+//! Kafka's converter shows record batches as an empty string; then only null or not is compared,
+//! and the bytes by encoding back.
 
 #![allow(clippy::disallowed_types, clippy::disallowed_methods)] // a test reads its data from files
 

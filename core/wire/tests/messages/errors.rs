@@ -16,7 +16,8 @@ fn check<M: Message + std::fmt::Debug>(version: i16, bytes: &[u8], expected: &st
 
 #[test]
 fn a_short_field_is_named_with_its_path() {
-    // No transactional id, acks, timeout, one topic "t", one partition of which two bytes are there.
+    // No transactional id, acks, timeout, one topic "t", one partition of which two bytes are
+    // there.
     let bytes = [0, 0, 1, 0, 0, 0, 9, 2, 2, b't', 2, 0, 0];
     check::<ProduceRequest>(
         9,

@@ -1,7 +1,7 @@
 //! Valid bytes of any message, made from its table.
 //!
-//! Every decision is drawn from a stream of bytes that proptest made, and is the simplest one when the
-//! stream is used up; so a failing message shrinks together with its stream.
+//! Every decision is drawn from a stream of bytes that proptest made, and is the simplest one when
+//! the stream is used up; so a failing message shrinks together with its stream.
 
 use bytes::Bytes;
 use sordini_wire::message::Descriptor;

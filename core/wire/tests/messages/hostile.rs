@@ -1,4 +1,5 @@
-//! Bytes from somebody who means ill: prefixes, changed bytes, noise, announced sizes that are lies.
+//! Bytes from somebody who means ill: prefixes, changed bytes, noise, announced sizes that are
+//! lies.
 
 use crate::generate::{noise, samples};
 use crate::trace::trace;
@@ -14,7 +15,8 @@ fn allowed(len: usize) -> u64 {
     (BUDGET_BASE + BUDGET_RATIO * len) as u64 + SLACK
 }
 
-/// Decodes; what decodes can be written and decodes again to the same. Allocates no more than allowed.
+/// Decodes; what decodes can be written and decodes again to the same. Allocates no more than
+/// allowed.
 fn survive(message: &Descriptor, version: i16, bytes: &Bytes) -> bool {
     let mut w = Writer::new();
     let mut ok = false;
@@ -90,7 +92,8 @@ fn noise_does_no_harm() {
     });
 }
 
-/// At every place of a message a huge length, then a quarter megabyte of the cheapest elements there are.
+/// At every place of a message a huge length, then a quarter megabyte of the cheapest elements
+/// there are.
 #[test]
 fn announced_sizes_are_not_believed() {
     let lies: [&[u8]; 4] = [

@@ -1,7 +1,7 @@
 //! A codec written by others, from Kafka's own schema files, agrees with our tables.
 //!
-//! `kafka-protocol` 0.18 knows most of our versions. It must never see bytes that may be wrong, since it
-//! takes capacities from the wire; here it sees only what we generated.
+//! `kafka-protocol` 0.18 knows most of our versions. It must never see bytes that may be wrong,
+//! since it takes capacities from the wire; here it sees only what we generated.
 
 use crate::generate::Generator;
 use bytes::{Bytes, BytesMut};
@@ -169,8 +169,8 @@ fn a_published_codec_has_the_same_defaults_inside() {
         describe_topic_partitions DescribeTopicPartitionsRequest, describe_topic_partitions_request: TopicRequest Cursor;
         describe_topic_partitions DescribeTopicPartitionsResponse, describe_topic_partitions_response: DescribeTopicPartitionsResponseTopic DescribeTopicPartitionsResponsePartition Cursor;
     }
-    // Kafka's default for records is null, theirs is empty. A snapshot id never stands in a version below
-    // 12, but they would write it there.
+    // Kafka's default for records is null, theirs is empty. A snapshot id never stands in a version
+    // below 12, but they would write it there.
     let known = BTreeSet::from(["PartitionData", "PartitionProduceData", "SnapshotId"]);
     assert_eq!(different, known);
     assert_eq!(ours::produce::PartitionProduceData::default().records, None);
