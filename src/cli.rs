@@ -1,7 +1,7 @@
 //! The table of commands: parser, help and completion are made of it.
 
 use crate::client::Address;
-use crate::{check, consume, dump, produce, serve, topic};
+use crate::{bench, check, consume, dump, produce, serve, topic};
 use anyhow::Result;
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
@@ -35,6 +35,9 @@ enum Command {
     /// Read records and print them
     #[command(after_help = CONSUME_EXAMPLES)]
     Consume(consume::ConsumeArgs),
+    /// Measure a broker, and this machine's limits beside it
+    #[command(after_help = BENCH_EXAMPLES)]
+    Bench(bench::BenchArgs),
     /// Print a file of a data directory for people
     #[command(after_help = DUMP_EXAMPLES)]
     Dump(dump::DumpArgs),
@@ -65,6 +68,7 @@ impl Cli {
             Command::Topic(command) => topic::run(command),
             Command::Produce(args) => produce::run(args),
             Command::Consume(args) => consume::run(args),
+            Command::Bench(args) => bench::run(&args),
             Command::Dump(args) => dump::run(&args),
             Command::Check(args) => check::run(&args),
             Command::Completions { shell } => {
@@ -108,6 +112,17 @@ Examples:
   sordini consume orders --from -10                        the last ten of each partition
   sordini consume orders --from @2026-11-20T18:00:00Z --count 5 --json
   sordini consume orders --partition 3 --from 1000 --format '%o %k: %v\\n'";
+
+const BENCH_EXAMPLES: &str = "\
+Examples:
+  sordini bench small --limits .                          64 x 4 KiB, and what disk and loopback could do
+  sordini bench latency --limits .                        one durable record of 1 KiB at a time
+  sordini bench small --rate 5000 --connections 200       open loop: latency counts from when a request was due
+  sordini bench consume --connections 2 --limits .        reads what is in the page cache, checks every CRC
+  sordini bench large --broker 127.0.0.1:9093 --json      any broker that speaks Kafka
+
+The load runs on topics of its own, which are deleted in the end. It should have a processor of its own: one
+thread drives all connections. All partitions must be led by the broker that is named.";
 
 const DUMP_EXAMPLES: &str = "\
 Examples:

@@ -6,12 +6,14 @@
 //! | [`serve`] | the broker, composed of its rooms |
 //! | [`client`] | a small Kafka client for the commands that talk to a broker |
 //! | [`topic`], [`produce`], [`consume`] | those commands |
+//! | [`bench`] | loads on any broker, and the machine's limits beside them |
 //! | [`dump`], [`check`] | a data directory, printed and verified |
 //! | [`output`] | tables, sizes and progress as people see them |
 //!
 //! A command returns an error with its whole story as context; here it is printed, and becomes the exit
 //! code: 0 done, 1 failed, 2 not understood.
 
+mod bench;
 mod check;
 mod cli;
 mod client;

@@ -142,15 +142,23 @@ impl Cluster {
     /// A topic all of whose partitions have a leader; waits a while until they do. `create` lets the
     /// broker create it, if it does so for others.
     pub fn topic(&mut self, name: &str, create: bool) -> Result<Topic> {
+        self.find(name, create, create)
+    }
+
+    /// A topic that was just created, which the brokers may not all know yet.
+    pub fn new_topic(&mut self, name: &str) -> Result<Topic> {
+        self.find(name, false, true)
+    }
+
+    fn find(&mut self, name: &str, create: bool, coming: bool) -> Result<Topic> {
         let deadline = Instant::now() + LEADER_WAIT;
         loop {
             let mut answer = self.metadata(Some(vec![Str::from(name)]), create)?;
             let found =
                 answer.topics.pop().context("the broker left the topic out of its answer")?;
-            let creating = create && found.error_code == ErrorCode::UNKNOWN_TOPIC_OR_PARTITION.0;
             match ready(found, name) {
                 Ok(topic) => return Ok(topic),
-                Err(error) if !worth_waiting(&error, creating) => return Err(error),
+                Err(error) if !worth_waiting(&error, coming) => return Err(error),
                 Err(error) if Instant::now() > deadline => {
                     return Err(error.context(format!(
                         "gave up after {} s of waiting for a leader",
@@ -188,9 +196,9 @@ fn ready(found: MetadataResponseTopic, name: &str) -> Result<Topic> {
 
 /// Whether the error passes by itself. A topic that does not exist will not come, unless it is just
 /// being created.
-fn worth_waiting(error: &anyhow::Error, creating: bool) -> bool {
+fn worth_waiting(error: &anyhow::Error, coming: bool) -> bool {
     error.downcast_ref::<super::Refusal>().is_some_and(|refusal| match refusal.code {
-        ErrorCode::UNKNOWN_TOPIC_OR_PARTITION => creating,
+        ErrorCode::UNKNOWN_TOPIC_OR_PARTITION => coming,
         code => code.is_retriable(),
     })
 }

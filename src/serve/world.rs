@@ -12,6 +12,8 @@ pub struct World {
     disk: RealDisk,
     reader: FileReader,
     started: Instant,
+    /// What was said last of the free space: the same again is no news.
+    read_only: bool,
     /// What standard output says when the broker is ready.
     announce: String,
 }
@@ -19,7 +21,18 @@ pub struct World {
 impl World {
     /// A world around a disk. `started` is when this life began.
     pub fn new(disk: RealDisk, started: Instant, announce: String) -> World {
-        World { reader: disk.reader(), disk, started, announce }
+        World { reader: disk.reader(), disk, started, read_only: false, announce }
+    }
+
+    fn read_only(&mut self, now: bool) {
+        self.read_only = now;
+        match now {
+            true => tracing::warn!(
+                "the disk is nearly full: records are refused until space is freed; delete topics, \
+                 lower their retention, or enlarge the file system"
+            ),
+            false => tracing::info!("the disk has room: records are taken again"),
+        }
     }
 
     fn ready(&self) {
@@ -67,11 +80,8 @@ impl Host for World {
             Fact::Faulty { log, from, to } => {
                 tracing::error!(%log, %from, %to, "these offsets cannot be read");
             }
-            Fact::ReadOnly(true) => tracing::warn!(
-                "the disk is nearly full: records are refused until space is freed; delete topics, \
-                 lower their retention, or enlarge the file system"
-            ),
-            Fact::ReadOnly(false) => tracing::info!("records are taken again"),
+            Fact::ReadOnly(now) if now == self.read_only => {}
+            Fact::ReadOnly(now) => self.read_only(now),
             Fact::PartitionCreated { topic, partition, log } => {
                 tracing::debug!(topic, partition, %log, "partition created");
             }
