@@ -6,7 +6,7 @@
 //!
 //! What the order of operations guarantees: the directory and its name are durable before the first
 //! piece; a new file's name is durable before `file_synced` passes its base, and so before a checkpoint
-//! names it; a segment is synced when it closes. Leftovers of an earlier life are cut off before the
+//! names it; a segment is synced when it closes, its indexes then and now and then. Leftovers of an earlier life are cut off before the
 //! first piece: recovery believes a segment only up to the checkpoint.
 
 use crate::disk::{
@@ -17,6 +17,9 @@ use crate::log::Log;
 use crate::segment::{INDEX_ENTRY_BYTES, Segment, TIME_ENTRY_BYTES};
 use bytes::Bytes;
 use smallvec::SmallVec;
+
+/// After so many bytes of batches the indexes are synced although their segment goes on.
+const INDEX_SYNC_BYTES: u64 = 16 << 20;
 
 /// State of the directory a log lives in.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -57,6 +60,8 @@ pub(crate) struct Piece {
     left: u32,
     /// Bytes of batches in it.
     bytes: u64,
+    /// Whether it syncs indexes.
+    indexes: bool,
     failed: Option<DiskErrorKind>,
 }
 
@@ -69,6 +74,8 @@ pub(crate) struct Writer {
     pub goal: Offset,
     /// Bytes written to the current segment since its last sync.
     unsynced_bytes: u64,
+    /// The same since the last sync of its indexes.
+    unsynced_index_bytes: u64,
     /// Where this life found the last segment of the checkpoint.
     pub stale: Option<Stale>,
     /// Whether the last segment takes no more: it ends with a lost batch, or it is not known where it ends.
@@ -126,7 +133,10 @@ impl Log {
             }
             Home::Made => self.write_piece(bytes_max, &mut ops),
         };
-        self.writer.piece = Some(Piece { step, left: ops.len() as u32, bytes, failed: None });
+        // Only an index is written with a sync of its own; that of a new home comes before any index.
+        let indexes = ops.iter().any(|op| matches!(op, OpKind::Write { sync: true, .. }));
+        let left = ops.len() as u32;
+        self.writer.piece = Some(Piece { step, left, bytes, indexes, failed: None });
         let done = Done::Segment { log: self.dir.log, generation, step };
         out.extend(ops.into_iter().map(|kind| DiskOp { kind, done }));
         true
@@ -192,7 +202,7 @@ impl Log {
         let closes = next == info.next && self.segments.last().is_some_and(|s| s.base > segment);
         let wanted = self.writer.target.is_some_and(|t| self.file_synced < t && t <= next);
         if closes || wanted || !whole || self.writer.unsynced_bytes + bytes >= bytes_max {
-            self.sync_files(&info, closes, ops);
+            self.sync_files(&info, closes || self.indexes_due(bytes), ops);
             return (SegmentStep::Synced { next }, bytes);
         }
         (SegmentStep::Written { next }, bytes)
@@ -202,16 +212,26 @@ impl Log {
     fn sync_piece(&self, ops: &mut Vec<OpKind>) -> SegmentStep {
         let last = Offset(self.written.0 - 1);
         let segment = self.segments[self.segment_of(last).expect("something was written")];
-        self.sync_files(&segment, segment.next == self.written, ops);
+        let closed = self.segments.last().is_some_and(|s| s.base > segment.base);
+        self.sync_files(&segment, closed || self.indexes_due(0), ops);
         SegmentStep::Synced { next: self.written }
+    }
+
+    /// Whether the indexes go with the next sync: when the segment closes, and now and then, so that a loss of
+    /// power costs lookups no more than a walk over so many bytes.
+    fn indexes_due(&self, bytes: u64) -> bool {
+        self.writer.unsynced_index_bytes + bytes >= INDEX_SYNC_BYTES
     }
 
     fn sync_files(&self, segment: &Segment, indexes: bool, ops: &mut Vec<OpKind>) {
         let base = segment.base;
         ops.push(OpKind::Sync { file: self.file(LogFile::Segment(base)) });
         if indexes {
-            ops.push(OpKind::Sync { file: self.file(LogFile::Index(base)) });
-            ops.push(OpKind::Sync { file: self.file(LogFile::TimeIndex(base)) });
+            for file in [LogFile::Index(base), LogFile::TimeIndex(base)] {
+                // Somebody may have deleted it while the broker was stopped: a write makes it again.
+                let (file, data) = (self.file(file), Data::Slices(SmallVec::new()));
+                ops.push(OpKind::Write { file, at: 0, data, sync: true });
+            }
         }
     }
 
@@ -291,6 +311,9 @@ impl Log {
                 self.advance(next, piece.bytes);
                 self.file_synced = self.file_synced.max(next);
                 self.writer.unsynced_bytes = 0;
+                if piece.indexes {
+                    self.writer.unsynced_index_bytes = 0;
+                }
             }
         }
         Progress::Done { bytes: piece.bytes }
@@ -303,6 +326,7 @@ impl Log {
         self.written = next;
         self.written_bytes += bytes;
         self.writer.unsynced_bytes += bytes;
+        self.writer.unsynced_index_bytes += bytes;
         while self.marks.front().is_some_and(|m| m.last() < next) {
             self.marks.pop_front();
         }

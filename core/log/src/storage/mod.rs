@@ -169,6 +169,7 @@ impl Storage {
             return;
         }
         self.journal.tick(now, out);
+        self.space.must_wait(now);
         if self.is_serving() {
             self.pump(now, out);
             self.assess(now, notes);

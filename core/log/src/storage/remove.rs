@@ -3,7 +3,8 @@
 //! | stage    | waits for                                    | then                               |
 //! |----------|----------------------------------------------|------------------------------------|
 //! | Journal  | the LogDelete frame                          | renames to `<name>.<id>-delete`    |
-//! | Looking  | `partition.metadata`, after a restart only   | renames if the directory is its    |
+//! | Looking  | `partition.metadata`, after a restart only   | clears if the directory is its     |
+//! | Clearing | removal of what has the new name already     | renames                            |
 //! | Renaming | rename and sync of the data directory        | removes what has the new name      |
 //! | Removing | the removal                                  | done                               |
 //!
@@ -35,6 +36,9 @@ pub(super) struct Removal {
 enum RemovalStage {
     Journal,
     Looking {
+        asked: bool,
+    },
+    Clearing {
         asked: bool,
     },
     /// Operations not answered yet; whether one of them found the disk full.
@@ -122,7 +126,7 @@ impl Storage {
                     let file = FileName::Log(removal.dir.clone(), LogFile::Metadata);
                     (OpKind::Read { file, at: 0, len: 4096 }, LOOKED)
                 }
-                RemovalStage::Removing { asked } if !*asked => {
+                RemovalStage::Clearing { asked } | RemovalStage::Removing { asked } if !*asked => {
                     *asked = true;
                     (OpKind::RemoveDir { dir: DirName::Deleted(removal.dir.clone()) }, REMOVED)
                 }
@@ -169,7 +173,10 @@ impl Storage {
                     self.retry_removals(out);
                 }
             }
-            RemovalStage::Removing { asked } if full => *asked = false,
+            RemovalStage::Clearing { asked } | RemovalStage::Removing { asked } if full => {
+                *asked = false;
+            }
+            RemovalStage::Clearing { .. } => removal.rename(out),
             RemovalStage::Removing { .. } => self.removal_over(now, id, notes),
             RemovalStage::Journal | RemovalStage::Looking { .. } => {}
         }
@@ -197,10 +204,10 @@ impl Storage {
         if other {
             removal.stage = RemovalStage::Removing { asked: false };
             self.name_is_free(now, id);
-            self.retry_removals(out);
         } else {
-            removal.rename(out);
+            removal.stage = RemovalStage::Clearing { asked: false };
         }
+        self.retry_removals(out);
     }
 
     fn removal_over(&mut self, now: Now, id: LogId, notes: &mut Vec<Note>) {

@@ -6,6 +6,22 @@ use std::collections::BTreeMap;
 
 const LEN: usize = 150;
 
+/// A journal so small that it is written over several times.
+fn tight() -> StorageConfig {
+    let journal = JournalConfig {
+        bytes: 96 << 10,
+        file_bytes: 32 << 10,
+        first_file_bytes: 32 << 10,
+        group_bytes_max: 16 << 10,
+        queue_bytes_max: 32 << 10,
+    };
+    StorageConfig { journal, ..config() }
+}
+
+fn rig(disk: Mem) -> Rig {
+    Rig::with(disk, tight())
+}
+
 /// What a run promised and what it tried.
 #[derive(Clone, Debug, Default)]
 struct Ledger {
@@ -38,7 +54,7 @@ fn live(rig: &mut Rig, ledger: &mut Ledger) {
             append(rig, ledger, 3, 2);
         }
         match round {
-            8 => rig.checkpoint(),
+            8 if !rig.storage.is_checkpointing() => rig.checkpoint(),
             10 => {
                 let seq = rig.storage.set_start(LogId(1), Offset(9));
                 ledger.starts.push((seq, LogId(1), Offset(9)));
@@ -101,8 +117,29 @@ fn check(rig: &mut Rig, ledger: &Ledger, durable: GroupSeq, story: &str) {
     assert!(rig.recovered().is_none_or(|r| r.boot > 0));
 }
 
+/// Files and directories are those that the logs name, and no byte longer.
+fn nothing_left_over(rig: &mut Rig, story: &str) {
+    let mut dirs = vec!["checkpoint".to_string(), "journal".to_string()];
+    let logs: Vec<_> = rig.storage.logs.values().cloned().collect();
+    for log in logs.iter().filter(|l| l.end > Offset(0)) {
+        assert_eq!(log.written, log.end, "{story}: all is written by now");
+        dirs.push(log.dir.name.to_string());
+        for s in &log.segments {
+            let path = format!("{}/{:020}.log", log.dir.name, s.base.0);
+            let len = rig.disk.file(&path).map(|f| f.len() as u64);
+            assert_eq!(len, Some(s.bytes), "{story}: {path}");
+        }
+        let files = rig.disk.list(&log.dir.name);
+        assert_eq!(files.len(), 1 + 3 * log.segments.len(), "{story}: {files:?}");
+    }
+    dirs.sort();
+    let mut found = rig.disk.list("");
+    found.retain(|name| dirs.contains(name) || name.ends_with("-delete") || name == "b-0");
+    assert_eq!(found, dirs, "{story}");
+}
+
 fn crash_everywhere(power: bool) {
-    let mut whole = Rig::new();
+    let mut whole = rig(Mem::default());
     let mut ledger = Ledger::default();
     whole.boot();
     whole.run();
@@ -110,7 +147,7 @@ fn crash_everywhere(power: bool) {
     assert_eq!(whole.fatal(), None);
     for fuel in 0..whole.done {
         let story = format!("power {power}, dead after {fuel} of {} operations", whole.done);
-        let mut rig = Rig::new();
+        let mut rig = rig(Mem::default());
         let mut ledger = Ledger::default();
         rig.fuel = fuel;
         rig.boot();
@@ -125,7 +162,7 @@ fn crash_everywhere(power: bool) {
             disk.lose_power();
         }
         // The first recovery also dies at some point, the second must make do with what it left.
-        let mut dying = Rig::on(disk.clone());
+        let mut dying = crash::rig(disk.clone());
         dying.fuel = fuel % 23;
         dying.boot();
         dying.run();
@@ -136,17 +173,23 @@ fn crash_everywhere(power: bool) {
         }
         for (disk, what) in [(disk, "first"), (left, "second")] {
             let story = format!("{story}, {what} recovery");
-            let mut rig = Rig::on(disk);
+            let mut rig = crash::rig(disk);
             rig.boot();
             rig.run();
             assert!(rig.recovered().is_some(), "{story}: {:?}", rig.notes);
             check(&mut rig, &ledger, durable, &story);
             rig.wait(50);
-            rig.checkpoint();
+            rig.wait(50);
+            if !rig.storage.is_checkpointing() {
+                rig.checkpoint();
+            }
             rig.run();
             check(&mut rig, &ledger, durable, &story);
+            nothing_left_over(&mut rig, &story);
             let logs = |rig: &Rig| rig.recovered().map(|r| r.logs.clone());
-            let mut again = Rig::booted(rig.disk.clone());
+            let mut again = crash::rig(rig.disk.clone());
+            again.boot();
+            again.run();
             assert_eq!(logs(&rig), logs(&again), "{story}: recovery of a recovered image");
             check(&mut again, &ledger, durable, &story);
         }

@@ -21,6 +21,10 @@ pub struct Mem {
     nodes: Vec<Node>,
     /// Every write that would make a file longer is refused.
     pub full: bool,
+    /// Directories cannot be renamed for want of space.
+    pub no_rename: bool,
+    /// Directories that were renamed.
+    pub renamed: u32,
     /// Reads that touch this byte of this file fail.
     pub unreadable: Option<(String, u64)>,
 }
@@ -43,7 +47,7 @@ fn error(kind: DiskErrorKind, detail: &str) -> DiskError {
 impl Default for Mem {
     fn default() -> Mem {
         let root = Node::Dir { live: Names::new(), durable: Names::new() };
-        Mem { nodes: vec![root], full: false, unreadable: None }
+        Mem { nodes: vec![root], full: false, no_rename: false, renamed: 0, unreadable: None }
     }
 }
 
@@ -155,7 +159,14 @@ impl Mem {
                 let (dir, name) = self.parent(&to.path())?;
                 self.names(dir).insert(name, node);
             }
+            OpKind::RenameDir { from, .. } if self.no_rename => {
+                return Err(error(DiskErrorKind::Full, &from.path()));
+            }
             OpKind::RenameDir { from, to } => {
+                if self.find(&from.path()).is_some() && self.find(&to.path()).is_some() {
+                    return Err(error(DiskErrorKind::Io, "directory not empty"));
+                }
+                self.renamed += 1;
                 if let Some(node) = self.names(0).remove(&from.path()) {
                     self.names(0).insert(to.path(), node);
                 }

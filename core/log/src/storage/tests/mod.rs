@@ -70,8 +70,12 @@ impl Rig {
     }
 
     pub fn on(disk: Mem) -> Rig {
+        Rig::with(disk, config())
+    }
+
+    pub fn with(disk: Mem, config: StorageConfig) -> Rig {
         Rig {
-            storage: Storage::new(config()),
+            storage: Storage::new(config),
             disk,
             now: Now { disk_free: 1 << 40, wall: crate::Wall(1_000_000), ..Now::default() },
             ops: VecDeque::new(),

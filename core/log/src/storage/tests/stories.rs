@@ -360,3 +360,109 @@ fn a_broken_chain_is_noticed() {
         assert!(catch_unwind(AssertUnwindSafe(|| log.invariants())).is_err(), "{link}");
     }
 }
+
+#[test]
+fn nobody_is_served_before_the_boot_is_durable() {
+    let mut rig = Rig::new();
+    rig.boot();
+    while rig.recovered().is_none() {
+        assert_eq!(rig.storage.durable(), GroupSeq(0));
+        assert!(rig.step());
+        rig.flush();
+    }
+    assert_eq!(rig.storage.durable(), GroupSeq(1));
+    let mut killed = rig.disk.clone();
+    killed.lose_power();
+    assert_eq!(Rig::booted(killed).recovered().expect("recovered").boot, 2);
+}
+
+#[test]
+fn segments_stay_until_the_higher_start_is_durable() {
+    let mut rig = Rig::booted(Mem::default());
+    let log = rig.create("orders-0", 1);
+    for _ in 0..40 {
+        rig.append(log, 10, 100);
+    }
+    rig.flush();
+    while rig.disk.list("orders-0").len() < 7 {
+        assert!(rig.step());
+        rig.flush();
+    }
+    let first = "00000000000000000000.log".to_string();
+    let seq = rig.storage.set_start(log, Offset(400));
+    while rig.storage.durable() < seq {
+        assert!(rig.disk.list("orders-0").contains(&first));
+        assert!(rig.step());
+        rig.flush();
+    }
+    rig.run();
+    assert!(!rig.disk.list("orders-0").contains(&first));
+}
+
+#[test]
+fn a_new_log_waits_for_the_name_of_the_old_one() {
+    let mut rig = Rig::booted(Mem::default());
+    let old = rig.create("orders-0", 1);
+    rig.append(old, 30, 300);
+    rig.run();
+    rig.wait(10);
+    rig.disk.no_rename = true;
+    rig.storage.delete(old);
+    let new = rig.create("orders-0", 2);
+    rig.append(new, 5, 50);
+    rig.run();
+    rig.wait(11);
+    rig.wait(11);
+    let metadata = rig.disk.file("orders-0/partition.metadata").expect("made").clone();
+    assert_eq!(crate::home::log_id(&metadata), Some(old), "the name is not free");
+    assert_eq!(rig.read_all(new), expected(0, 5, 50), "from memory");
+    rig.disk.no_rename = false;
+    rig.wait(11);
+    rig.wait(11);
+    assert_eq!(rig.storage.log(new).written, Offset(5));
+    let metadata = rig.disk.file("orders-0/partition.metadata").expect("made").clone();
+    assert_eq!(crate::home::log_id(&metadata), Some(new));
+    assert_eq!(rig.disk.list("orders-0").len(), 4, "nothing of the old one");
+}
+
+#[test]
+fn a_checkpoint_remembers_what_is_to_be_removed() {
+    let mut rig = Rig::booted(Mem::default());
+    let old = rig.create("orders-0", 1);
+    rig.append(old, 30, 300);
+    rig.run();
+    rig.wait(10);
+    rig.disk.no_rename = true;
+    rig.storage.delete(old);
+    rig.run();
+    rig.checkpoint();
+    while rig.storage.is_checkpointing() {
+        rig.wait(11);
+    }
+    let mut disk = rig.disk.clone();
+    disk.no_rename = false;
+    let mut again = Rig::booted(disk);
+    assert!(again.recovered().expect("recovered").replay.is_empty());
+    again.wait(11);
+    assert_eq!(again.disk.list(""), ["checkpoint", "journal"]);
+}
+
+#[test]
+fn recovery_leaves_the_directory_of_a_successor_alone() {
+    let mut rig = Rig::booted(Mem::default());
+    let old = rig.create("orders-0", 1);
+    rig.append(old, 3, 300);
+    rig.run();
+    rig.wait(10);
+    rig.storage.delete(old);
+    let new = rig.create("orders-0", 2);
+    rig.append(new, 5, 50);
+    rig.run();
+    rig.wait(10);
+    let renamed = rig.disk.renamed;
+    let mut again = Rig::booted(rig.disk.clone());
+    assert_eq!(again.recovered().expect("recovered").logs.len(), 1);
+    again.wait(50);
+    assert_eq!(again.disk.renamed, renamed);
+    assert_eq!(again.read_all(new), expected(0, 5, 50));
+}
