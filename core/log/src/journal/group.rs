@@ -57,7 +57,7 @@ pub struct Echo {
 }
 
 /// A group that is being filled, or waits for its turn to be written.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Open {
     /// Its sequence number.
     pub seq: GroupSeq,
@@ -141,6 +141,15 @@ impl Open {
             block::seal(block, &Head { blocks: count, ..first.nth(index) });
         }
         (self.blocks, self.entries)
+    }
+}
+
+impl Clone for Open {
+    /// Copies the blocks that are used.
+    fn clone(&self) -> Open {
+        let used = self.filled.div_ceil(PAYLOAD_BYTES);
+        let (blocks, entries) = (self.blocks[..used].to_vec(), self.entries.clone());
+        Open { seq: self.seq, blocks, filled: self.filled, entries }
     }
 }
 

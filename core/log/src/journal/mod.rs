@@ -136,8 +136,9 @@ struct Flight {
     seal: bool,
 }
 
-/// Memory of earlier groups, for later ones. Says nothing about the journal.
-#[derive(Clone, Debug, Default)]
+/// Memory of earlier groups, for later ones. Says nothing about the journal, so that a copy of the
+/// journal has none.
+#[derive(Debug, Default)]
 struct Memory {
     /// Free blocks.
     spare: Vec<Vec<Block>>,
@@ -461,6 +462,12 @@ impl Journal {
             next += 1;
         }
         assert_eq!(self.open.seq.0, next, "the open group is the last");
+    }
+}
+
+impl Clone for Memory {
+    fn clone(&self) -> Memory {
+        Memory::default()
     }
 }
 

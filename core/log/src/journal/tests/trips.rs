@@ -219,3 +219,16 @@ fn a_ring_of_a_former_configuration_gets_a_file_for_long_frames() {
     let image = recovered(&rig.platter, GroupSeq(1)).expect("intact");
     assert_eq!((image.groups.len(), image.findings.len()), (3, 0));
 }
+
+#[test]
+fn a_copy_of_a_journal_goes_its_own_way() {
+    let mut rig = Rig::new(small());
+    rig.group([append(1, 0, 0, 9000)]);
+    rig.put(append(1, 1, 1, 100));
+    let mut copy = rig.clone();
+    for (rig, base) in [(&mut rig, 10), (&mut copy, 20)] {
+        rig.group([append(1, base, base, 5000)]);
+        let image = recovered(&rig.platter, GroupSeq(1)).expect("intact");
+        assert_eq!(image.groups[1].frames, [append(1, 1, 1, 100), append(1, base, base, 5000)]);
+    }
+}
