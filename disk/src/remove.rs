@@ -13,6 +13,7 @@ use crate::error::failed;
 use crate::files::{Files, dir_path};
 use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, ftruncate, openat, unlinkat};
 use rustix::io::Errno;
+use sordini_log::LogId;
 use sordini_log::disk::{DirName, DiskError, DiskOk, DiskResult, Done};
 use std::collections::VecDeque;
 use std::os::fd::OwnedFd;
@@ -38,7 +39,7 @@ enum Job {
     /// A file without a name gives its space back.
     Reclaim(Large),
     /// A directory goes, with the file that is being cut down right now.
-    Dir { path: String, handle: OwnedFd, done: Done, cutting: Option<Large> },
+    Dir { path: String, log: Option<LogId>, handle: OwnedFd, done: Done, cutting: Option<Large> },
 }
 
 impl Removals {
@@ -55,9 +56,10 @@ impl Removals {
         done: Done,
     ) -> Result<Started, DiskError> {
         let fail = |errno| failed("remove directory", &dir.path(), errno);
-        if let DirName::Log(log_dir) | DirName::Deleted(log_dir) = dir {
-            files.forget_log(log_dir.log);
-        }
+        let log = match dir {
+            DirName::Log(log_dir) | DirName::Deleted(log_dir) => Some(log_dir.log),
+            _ => None,
+        };
         if let DirName::Log(log_dir) = dir
             && files.is_foreign(log_dir).map_err(fail)?
         {
@@ -69,7 +71,7 @@ impl Removals {
         }
         match files.open_dir(dir) {
             Ok(handle) => {
-                self.jobs.push_back(Job::Dir { path, handle, done, cutting: None });
+                self.jobs.push_back(Job::Dir { path, log, handle, done, cutting: None });
                 Ok(Started::UnderWay)
             }
             Err(Errno::NOENT) => Ok(Started::Gone),
@@ -97,12 +99,15 @@ impl Removals {
                 }
                 None
             }
-            Job::Dir { path, handle, done, cutting } => {
+            Job::Dir { path, log, handle, done, cutting } => {
                 let result = match step_dir(files, path, handle, cutting) {
                     Ok(true) => return None,
                     Ok(false) => Ok(DiskOk::Unit),
                     Err(errno) => Err(failed("remove directory", path, errno)),
                 };
+                if let Some(log) = *log {
+                    files.forget_log(log); // whoever read to the last must not keep the space
+                }
                 let done = *done;
                 self.jobs.pop_front();
                 Some((done, result))

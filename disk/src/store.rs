@@ -10,6 +10,7 @@ use sordini_log::disk::{
     Data, DirName, DiskError, DiskErrorKind, DiskOk, DiskResult, Done, FileName,
 };
 use sordini_log::disk::{DiskOp, OpKind};
+use std::fmt;
 
 /// Runs an operation that is not a read. `None`: it goes on in `removals`, which will answer.
 pub(crate) fn run(
@@ -18,6 +19,7 @@ pub(crate) fn run(
     op: DiskOp,
 ) -> Option<(Done, DiskResult)> {
     let DiskOp { kind, done } = op;
+    tracing::trace!(?done, kind = %Brief(&kind), "store");
     let result = match kind {
         OpKind::Create { file, len } => create(files, &file, len),
         OpKind::Write { file, at, data, sync } => write(files, &file, at, &data, sync),
@@ -38,6 +40,20 @@ pub(crate) fn run(
         }
     };
     Some((done, result.map(|()| DiskOk::Unit)))
+}
+
+/// An operation without its bytes.
+struct Brief<'a>(&'a OpKind);
+
+impl fmt::Display for Brief<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            OpKind::Write { file, at, data, sync } => {
+                write!(f, "Write {} at {at} len {} sync {sync}", file.path(), data.len())
+            }
+            other => write!(f, "{other:?}"),
+        }
+    }
 }
 
 /// Writes, and with `sync` makes all of the file durable.
@@ -115,9 +131,13 @@ fn rename_dir(files: &Files, from: &DirName, to: &DirName) -> Result<(), DiskErr
         if files.is_foreign(dir).map_err(fail)? {
             return Ok(());
         }
+    }
+    let renamed = renameat(files.root(), source.as_str(), files.root(), target.as_str());
+    // After it: whoever opens a file under the old name meanwhile must not keep it.
+    if let DirName::Log(dir) | DirName::Deleted(dir) = from {
         files.forget_log(dir.log);
     }
-    match renameat(files.root(), source.as_str(), files.root(), target.as_str()) {
+    match renamed {
         Ok(()) | Err(Errno::NOENT) => Ok(()),
         Err(errno) => Err(fail(errno)),
     }
@@ -131,8 +151,9 @@ fn unlink(files: &Files, removals: &mut Removals, name: &FileName) -> Result<(),
         return Ok(());
     }
     let large = removals.hold_if_large(files.root(), &path);
-    files.forget(name);
-    match unlinkat(files.root(), path.as_str(), AtFlags::empty()) {
+    let unlinked = unlinkat(files.root(), path.as_str(), AtFlags::empty());
+    files.forget(name); // after it, for a reader may have opened the file just before
+    match unlinked {
         Ok(()) => {
             removals.reclaim(large);
             Ok(())
