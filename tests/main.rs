@@ -5,6 +5,7 @@
 
 mod broker;
 mod clients;
+mod commands;
 mod hostile;
 mod kill;
 mod tidy;

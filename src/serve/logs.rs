@@ -14,8 +14,11 @@ pub enum LogFormat {
     Json,
 }
 
-/// Starts logging. What is logged is said by `level`: a level, or tracing's filter language.
-pub fn start(format: LogFormat, level: &str) -> anyhow::Result<()> {
+/// Starts logging. What is logged is said by `level`, or else by the environment, as for any program that
+/// uses tracing: a level, or a filter.
+pub fn start(format: LogFormat, level: Option<&str>) -> anyhow::Result<()> {
+    let environment = std::env::var("RUST_LOG").ok().filter(|level| !level.is_empty());
+    let level = level.or(environment.as_deref()).unwrap_or("info");
     let filter = EnvFilter::builder().parse(level).map_err(|error| {
         anyhow::anyhow!(
             "expected --log error, warn, info, debug, trace or a filter such as \

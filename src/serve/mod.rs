@@ -54,15 +54,15 @@ pub struct ServeArgs {
     /// How log lines look
     #[arg(long, value_name = "FORMAT", value_enum, default_value_t)]
     log_format: logs::LogFormat,
-    /// What is logged: error, warn, info, debug, or a filter such as info,sordini_log=debug
-    #[arg(long = "log", value_name = "LEVEL", default_value = "info")]
-    log: String,
+    /// What is logged: error, warn, info, debug, or a filter such as info,sordini_log=debug [default: $RUST_LOG, info]
+    #[arg(long = "log", value_name = "LEVEL")]
+    log: Option<String>,
 }
 
 /// Runs the broker until it is told to end.
 pub fn run(args: &ServeArgs) -> Result<()> {
     let started = Instant::now();
-    logs::start(args.log_format, &args.log)?;
+    logs::start(args.log_format, args.log.as_deref())?;
     let settings = Settings::gather(args)?;
     let listeners = Listeners::bind(&[(ListenerId(0), resolve(&settings.listen)?)], BACKLOG)?;
     let bound = listeners.addrs()?[0].1;

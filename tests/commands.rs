@@ -1,0 +1,268 @@
+//! The commands as people use them, against a broker in a process of its own.
+
+use crate::broker::Broker;
+use std::fs;
+use std::io::{Seek, SeekFrom, Write};
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+/// A broker and the commands that talk to it.
+struct Shell {
+    broker: Broker,
+}
+
+impl Shell {
+    fn new(data: &Path) -> Shell {
+        Shell { broker: Broker::start(data, &[]) }
+    }
+
+    /// What a command that must succeed prints.
+    #[track_caller]
+    fn ok(&self, words: &str) -> String {
+        self.fed(words, "")
+    }
+
+    /// The same with something on its standard input.
+    #[track_caller]
+    fn fed(&self, words: &str, input: &str) -> String {
+        let out = self.run(words, input);
+        assert!(out.status.success(), "{words}: {}", text(&out.stderr));
+        text(&out.stdout)
+    }
+
+    /// What a command that must fail says.
+    #[track_caller]
+    fn refused(&self, words: &str) -> String {
+        let out = self.run(words, "");
+        assert_eq!(out.status.code(), Some(1), "{words}: {}", text(&out.stderr));
+        text(&out.stderr)
+    }
+
+    fn run(&self, words: &str, input: &str) -> Output {
+        let broker = self.broker.addr.to_string();
+        let words = words.split(' ').filter(|word| !word.is_empty());
+        sordini(words.chain(["--broker", &broker]), input)
+    }
+}
+
+fn sordini<'a>(words: impl IntoIterator<Item = &'a str>, input: &str) -> Output {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_sordini"))
+        .args(words)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the program starts");
+    let mut stdin = child.stdin.take().expect("piped");
+    let input = input.to_owned();
+    // A command that fails early does not read; that is not our concern.
+    let feeder = std::thread::spawn(move || drop(stdin.write_all(input.as_bytes())));
+    let out = child.wait_with_output().expect("it ends");
+    feeder.join().expect("the feeder ends");
+    out
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+fn scratch() -> tempfile::TempDir {
+    tempfile::tempdir().expect("a scratch directory")
+}
+
+#[test]
+fn a_topic_is_made_shown_changed_and_deleted() {
+    let dir = scratch();
+    let shell = Shell::new(dir.path());
+    shell.ok("topic create orders --partitions 3 --config retention.ms=60000");
+    assert!(shell.ok("topic list").contains("orders  3           1"));
+    let described = shell.ok("topic describe orders");
+    assert!(described.contains("retention.ms  60000"), "{described}");
+    shell.ok("topic alter orders --partitions 5 --set max.message.bytes=2000 --unset retention.ms");
+    let described = shell.ok("topic describe orders --json");
+    let described: serde_json::Value = serde_json::from_str(&described).expect("JSON");
+    assert_eq!(described["partitions"].as_array().map(Vec::len), Some(5));
+    assert_eq!(described["configs"], serde_json::json!({ "max.message.bytes": "2000" }));
+    let exists = shell.refused("topic create orders");
+    assert!(exists.contains("TOPIC_ALREADY_EXISTS 36); use another name"), "{exists}");
+    shell.ok("topic create orders --if-not-exists");
+    let unknown = shell.refused("topic alter orders --set colour=blue");
+    assert!(unknown.contains("INVALID_CONFIG 40)"), "{unknown}");
+    shell.ok("topic delete orders");
+    assert!(shell.refused("topic delete orders").contains("UNKNOWN_TOPIC_OR_PARTITION 3)"));
+    shell.ok("topic delete orders --if-exists");
+}
+
+#[test]
+fn what_is_produced_is_consumed_with_keys_headers_and_places() {
+    let dir = scratch();
+    let shell = Shell::new(dir.path());
+    shell.ok("topic create t --partitions 4");
+    shell.fed("produce t -k : --header a=b --header a=c", "k:v1\nk:v2\nk:\nno key\n");
+    let all = shell.ok("consume t --format %o|%k|%v|%h\\n");
+    for line in ["0|k|v1|a=b,a=c", "1|k|v2|a=b,a=c", "2|k||a=b,a=c", "||no key|a=b,a=c"] {
+        assert!(all.lines().any(|l| l.ends_with(line)), "{line} is missing: {all}");
+    }
+    shell.fed("produce t --partition 3 --empty-is-null -k :", "x:\n");
+    let last: serde_json::Value =
+        serde_json::from_str(&shell.ok("consume t -p 3 --from -1 --json")).expect("JSON");
+    assert_eq!((&last["key"], &last["value"]), (&"x".into(), &serde_json::Value::Null));
+    let ends = shell.refused("consume t -p 3 --from 1000");
+    assert!(ends.contains("expected an offset of partition 3 of t from 0 to"), "{ends}");
+    assert!(shell.refused("consume t -p 9").contains("from 0 to 3, got 9"));
+    assert!(shell.refused("consume nothing").contains("`sordini topic list`"));
+}
+
+#[test]
+fn every_codec_and_every_way_to_be_sure_brings_all_lines_back_in_order() {
+    let dir = scratch();
+    let shell = Shell::new(dir.path());
+    let lines: String = (0..20_000).map(|i| format!("line {i}\n")).collect();
+    let file = dir.path().with_extension("txt");
+    fs::write(&file, &lines).expect("written");
+    let ways =
+        ["none", "gzip", "snappy", "lz4", "zstd"].map(|codec| format!("--compression {codec}"));
+    let ways = ways.iter().map(String::as_str).chain(["--acks 1", "--acks 0", "--idempotent"]);
+    for (n, way) in ways.enumerate() {
+        shell.ok(&format!("produce t{n} --batch-bytes 10000 {way} --file {}", file.display()));
+        // Nobody says when a record that is not acknowledged has arrived.
+        let mut read = shell.ok(&format!("consume t{n}"));
+        for _ in 0..100 {
+            if way != "--acks 0" || read.len() == lines.len() {
+                break;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(20));
+            read = shell.ok(&format!("consume t{n}"));
+        }
+        assert!(read == lines, "{way}: {} bytes of {} came back", read.len(), lines.len());
+    }
+    let _ = fs::remove_file(file);
+    let some = shell.ok("consume t0 --from 5000 --count 2");
+    assert_eq!(some, "line 5000\nline 5001\n");
+    assert_eq!(shell.ok("consume t0 --from @0 --count 1"), "line 0\n");
+    assert_eq!(shell.ok("consume t0 --from @2999-01-01T00:00:00Z"), "");
+    assert_eq!(shell.ok("consume t0 --from end"), "");
+}
+
+#[test]
+fn an_idempotent_producer_outlives_a_broker() {
+    let dir = scratch();
+    let shell = Shell::new(dir.path());
+    shell.ok("topic create t");
+    let addr = shell.broker.addr.to_string();
+    let mut child = Command::new(env!("CARGO_BIN_EXE_sordini"))
+        .args(["produce", "t", "--idempotent", "--batch-bytes", "500", "--broker", &addr])
+        .stdin(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the program starts");
+    let mut stdin = child.stdin.take().expect("piped");
+    let half = |from: u32| (from..from + 5000).map(|i| format!("{i}\n")).collect::<String>();
+    stdin.write_all(half(0).as_bytes()).expect("it reads");
+    shell.broker.kill();
+    let shell = Shell { broker: Broker::start_at(&addr, dir.path(), &[]) };
+    stdin.write_all(half(5000).as_bytes()).expect("it reads");
+    drop(stdin);
+    let out = child.wait_with_output().expect("it ends");
+    assert!(out.status.success(), "{}", text(&out.stderr));
+    assert!(shell.ok("consume t") == half(0) + &half(5000), "each line once and in order");
+}
+
+#[test]
+fn a_directory_is_checked_and_its_files_are_printed() {
+    let dir = scratch();
+    let data = dir.path().join("data");
+    let shell = Shell::new(&data);
+    shell.fed("produce t", "a\nb\n");
+    let path = data.to_str().expect("UTF-8");
+    let busy = sordini(["check", path], "");
+    assert!(text(&busy.stderr).contains("is in use by pid"), "{}", text(&busy.stderr));
+    shell.broker.stop();
+    let out = sordini(["check", path], "");
+    assert!(out.status.success(), "{}{}", text(&out.stdout), text(&out.stderr));
+    let journal = data.join("journal/00000001.journal");
+    let dumped = text(&sordini(["dump", journal.to_str().expect("UTF-8")], "").stdout);
+    assert!(dumped.starts_with("journal file 1, format 1"), "{dumped}");
+    let stranger = dir.path().join("stranger");
+    fs::write(&stranger, "x").expect("written");
+    let out = sordini(["dump", stranger.to_str().expect("UTF-8")], "");
+    assert!(text(&out.stderr).contains("expected a file of a data directory"));
+    // A block of a group that was synced long ago is not what was written: damage, and an exit code.
+    let mut file = fs::File::options().write(true).open(&journal).expect("there");
+    file.seek(SeekFrom::Start(2 * 4096)).expect("within");
+    file.write_all(&[0x5a; 4096]).expect("written");
+    let out = sordini(["check", path], "");
+    assert_eq!(out.status.code(), Some(1), "{}", text(&out.stdout));
+    assert!(text(&out.stdout).contains("DAMAGE  journal"), "{}", text(&out.stdout));
+}
+
+#[test]
+fn a_broker_that_cannot_start_says_why_and_what_to_do() {
+    let dir = scratch();
+    let path = dir.path().join("data");
+    let data = path.to_str().expect("UTF-8");
+    let serve = |args: &[&str]| {
+        let words = ["serve", "--data", data, "--listen"].into_iter();
+        let out = sordini(words.chain(args.iter().copied()), "");
+        assert_eq!(out.status.code(), Some(1), "{args:?}");
+        text(&out.stderr)
+    };
+    let taken = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = taken.local_addr().expect("bound").to_string();
+    let said = serve(&[&port]);
+    assert!(said.contains("stop it or choose another port"), "{said}");
+    let said = serve(&["127.0.0.1:0", "--set", "num.partition=3"]);
+    assert!(said.contains("did you mean num.partitions?"), "{said}");
+    let said = serve(&["127.0.0.1:0", "--config", "/nonexistent"]);
+    assert!(said.contains("cannot read the configuration file /nonexistent"), "{said}");
+    fs::create_dir(&path).expect("made");
+    fs::write(path.join(".sordini"), "format 99\n").expect("written");
+    let said = serve(&["127.0.0.1:0"]);
+    assert!(said.contains("has format 99"), "{said}");
+    fs::remove_file(path.join(".sordini")).expect("removed");
+    fs::write(path.join("thesis.tex"), "").expect("written");
+    let said = serve(&["127.0.0.1:0"]);
+    assert!(said.contains("holds \"thesis.tex\""), "{said}");
+    fs::remove_file(path.join("thesis.tex")).expect("removed");
+    let _running = Broker::start(&path, &[]);
+    let said = serve(&["127.0.0.1:0"]);
+    assert!(said.contains("is in use by process"), "{said}");
+}
+
+#[test]
+fn a_reader_that_leaves_is_no_error() {
+    let dir = scratch();
+    let shell = Shell::new(dir.path());
+    shell.fed("produce t", &"x\n".repeat(200_000));
+    let addr = shell.broker.addr.to_string();
+    let mut child = Command::new(env!("CARGO_BIN_EXE_sordini"))
+        .args(["consume", "t", "--broker", &addr])
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("the program starts");
+    drop(child.stdout.take());
+    assert!(child.wait().expect("it ends").success());
+}
+
+#[test]
+fn a_bench_measures_beside_the_limits_and_leaves_nothing_behind() {
+    let dir = scratch();
+    let shell = Shell::new(&dir.path().join("data"));
+    let limits = dir.path().to_str().expect("UTF-8");
+    let short = format!("--seconds 0.3 --warm-up 0.05 --json --limits {limits}");
+    let bench = |words: &str| -> serde_json::Value {
+        serde_json::from_str(&shell.ok(&format!("bench {words} {short}"))).expect("JSON")
+    };
+    let small = bench("small --connections 8");
+    assert!(small["requests"].as_u64() > Some(0), "{small}");
+    assert!(small["limits"]["group_commit_requests_per_second"].as_f64() > Some(0.0), "{small}");
+    assert!(small["broker_cpu_us_per_request"].is_number(), "{small}");
+    let open = bench("latency --rate 100 --connections 4");
+    let rate = open["requests_per_second"].as_f64().expect("a number");
+    assert!((50.0..150.0).contains(&rate), "100 requests a second were asked for: {open}");
+    let consume = bench("consume --fill-bytes 2000000 --connections 2");
+    assert!(consume["records_per_second"].as_f64() > Some(0.0), "{consume}");
+    bench("large --topics 2 --partitions 2");
+    assert_eq!(shell.ok("topic list"), "", "the topics of the loads remain");
+}
