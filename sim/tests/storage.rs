@@ -149,3 +149,25 @@ fn is_seen(what: &str, role: Role, verb: Verb, plan: Plan) -> bool {
     }
     false
 }
+
+/// Seeds `from..to` of the variable SORDINI_SEEDS, for a long hunt by hand:
+/// `SORDINI_SEEDS=1000..2000 cargo test -p sordini-sim --test storage hunt -- --ignored --nocapture`.
+#[test]
+#[ignore = "a hunt as long as one likes"]
+fn hunt() {
+    let seeds = std::env::var("SORDINI_SEEDS").expect("SORDINI_SEEDS=FROM..TO");
+    let (from, to) = seeds.split_once("..").expect("SORDINI_SEEDS=FROM..TO");
+    let (from, to): (u64, u64) = (from.parse().expect("a number"), to.parse().expect("a number"));
+    for seed in from..to {
+        let mut chance = Chance::new(seed, 60);
+        let plan = Plan {
+            ops: [60, 300, 1500][chance.index(3)],
+            subsets_of_max: chance.index(5),
+            draws: 1 + chance.index(2),
+            within_recovery: [0, 10, 40][chance.index(3)],
+            crash_on: [0, 15, 80][chance.index(3)],
+            torn: false,
+        };
+        explore(seed..seed + 1, plan);
+    }
+}

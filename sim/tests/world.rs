@@ -88,3 +88,24 @@ fn a_lying_journal_is_seen() {
     });
     assert!(seen, "acknowledgements before the sync went unnoticed");
 }
+
+/// Seeds `from..to` of the variable SORDINI_SEEDS, for a long hunt by hand:
+/// `SORDINI_SEEDS=1000..2000 cargo test -p sordini-sim --test world hunt -- --ignored --nocapture`.
+#[test]
+#[ignore = "a hunt as long as one likes"]
+fn hunt() {
+    let seeds = std::env::var("SORDINI_SEEDS").expect("SORDINI_SEEDS=FROM..TO");
+    let (from, to) = seeds.split_once("..").expect("SORDINI_SEEDS=FROM..TO");
+    let (from, to): (u64, u64) = (from.parse().expect("a number"), to.parse().expect("a number"));
+    for seed in from..to {
+        let mut chance = Chance::new(seed, 60);
+        let plan = Plan {
+            ops: [100, 400, 2000][chance.index(3)],
+            subsets_of_max: chance.index(4),
+            draws: chance.index(2),
+            within_recovery: [0, 10, 40][chance.index(3)],
+            crash_on: [0, 15, 60][chance.index(3)],
+        };
+        explore(seed..seed + 1, plan);
+    }
+}
