@@ -14,7 +14,7 @@
 
 use super::replay::{Rebuilt, rebuild};
 use super::{Note, Recovered, Storage};
-use crate::checkpoint;
+use crate::checkpoint::{self, Checkpoint};
 use crate::disk::{
     BLOCK_BYTES, DirEntry, DirName, DiskOk, DiskOp, DiskResult, Done, FileName, OpKind,
 };
@@ -269,8 +269,12 @@ impl Storage {
     ) {
         let mut checkpoints = checkpoints;
         let files = CHECKPOINTS.map(|(step, ..)| checkpoints.remove(&step));
+        let [current, next, _] = files.clone();
         let checkpoint = match checkpoint::choose(files) {
             Ok((checkpoint, wrong)) => {
+                // Written over, it would be lost, and the one before it is no use without its journal.
+                let superseded = current.is_some() && wrong.is_empty();
+                self.checkpointing.next_counts = !superseded && next.is_some_and(is_readable);
                 notes.extend(wrong.into_iter().map(Note::Warning));
                 checkpoint
             }
@@ -339,4 +343,8 @@ impl Storage {
             stage => self.stage = stage,
         }
     }
+}
+
+fn is_readable(file: Bytes) -> bool {
+    Checkpoint::decode(file).is_ok()
 }

@@ -9,7 +9,8 @@
 //! The file is encoded at the instant, for where each batch goes is decided when it is appended. It is
 //! written only once everything that it says is true. Only when its name is durable is the journal before
 //! it free. Steps: 0 `next` written and synced, 1 `current` -> `previous`, 2 `next` -> `current`, 3 names
-//! synced. A full disk repeats the step.
+//! synced. A full disk repeats the step. Where recovery started from `next`, because a crash took its new name
+//! and not the old one of `current`, it is renamed and synced first (10 and 11): it must not be written over.
 
 use super::{Note, Section, Storage};
 use crate::checkpoint::{Checkpoint, SavedLog};
@@ -30,6 +31,8 @@ pub(super) struct Checkpointing {
     pub number: u64,
     /// Whether there is a `current` to keep.
     pub current_exists: bool,
+    /// Whether recovery started from `next`, which still has that name.
+    pub next_counts: bool,
     /// The owner was asked and has not answered.
     asked: bool,
     state: State,
@@ -62,6 +65,9 @@ struct Taken {
 }
 
 const NAMES_SYNCED: u8 = 3;
+/// `next` becomes `current` before another is written.
+const ADOPTS: u8 = 10;
+const ADOPTED: u8 = 11;
 
 impl Storage {
     /// Whether a checkpoint is under way.
@@ -149,7 +155,8 @@ impl Storage {
             && logs.is_empty()
         {
             let taken = taken.clone();
-            checkpointing.state = State::Writing { taken, step: 0, busy: false };
+            let step = if checkpointing.next_counts { ADOPTS } else { 0 };
+            checkpointing.state = State::Writing { taken, step, busy: false };
         }
         let State::Writing { taken, step, busy } = &mut checkpointing.state else { return };
         if std::mem::replace(busy, true) {
@@ -167,7 +174,7 @@ impl Storage {
                 sync: true,
             },
             1 => OpKind::Rename { from: current, to: FileName::CheckpointPrevious },
-            2 => OpKind::Rename { from: next, to: current },
+            2 | ADOPTS => OpKind::Rename { from: next, to: current },
             _ => OpKind::SyncDir { dir: DirName::Checkpoint },
         };
         let done = Done::Checkpoint { number: checkpointing.number, step: *step };
@@ -199,7 +206,12 @@ impl Storage {
             }
             None => self.space.taken(),
         }
-        if step < NAMES_SYNCED {
+        if step == ADOPTED {
+            (self.checkpointing.next_counts, self.checkpointing.current_exists) = (false, true);
+            (*at, *busy) = (0, false);
+            return;
+        }
+        if step < NAMES_SYNCED || step == ADOPTS {
             (*at, *busy) = (step + 1, false);
             return;
         }

@@ -5,7 +5,7 @@
 //! the crash) are unlinked, and the last segment is cut to what the checkpoint vouches for. Other people's
 //! files are left alone. A log that is written before its turn cuts its own leftovers ([`crate::writer`]).
 
-use super::{Note, Storage};
+use super::{Note, Storage, remove};
 use crate::disk::{
     DirEntry, DirName, DiskErrorKind, DiskOk, DiskOp, DiskResult, Done, LogFile, OpKind,
 };
@@ -93,7 +93,10 @@ impl Storage {
 
     fn sweep_next(&mut self, out: &mut Vec<DiskOp>) {
         let after = self.sweep.at.map_or(LogId(0), |LogId(id)| LogId(id + 1));
-        let Some((id, log)) = self.logs.range(after..).find(|(_, l)| l.writer.unswept) else {
+        // While a deleted log may hold the name, what is there may be that one's.
+        let held = |name: &str| remove::holds_name(&self.removals, name);
+        let mut logs = self.logs.range(after..);
+        let Some((id, log)) = logs.find(|(_, l)| l.writer.unswept && !held(&l.dir.name)) else {
             return;
         };
         self.sweep.at = Some(*id);
