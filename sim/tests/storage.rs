@@ -1,35 +1,14 @@
 //! The crash property: whatever the power failure spares, recovery holds everything that was said to be
 //! durable and nothing invented.
 
-use sordini_log::journal::JournalConfig;
-use sordini_log::storage::StorageConfig;
+mod common;
+
+use common::tiny;
 use sordini_sim::chance::Chance;
 use sordini_sim::platter::{Fault, Harm, Role, Verb};
 use sordini_sim::storage::Rig;
 use sordini_sim::storage::explore::{Explored, Plan, rot};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-
-/// Sizes so small that the journal wraps, segments roll and the cache overflows within a hundred operations.
-fn tiny(seed: u64) -> StorageConfig {
-    let mut chance = Chance::new(seed, 9);
-    let file_bytes = [16 << 10, 24 << 10, 32 << 10][chance.index(3)];
-    StorageConfig {
-        journal: JournalConfig {
-            bytes: file_bytes * (2 + chance.below(4)),
-            file_bytes,
-            first_file_bytes: [file_bytes / 2, file_bytes][chance.index(2)],
-            group_bytes_max: 8 << 10,
-            queue_bytes_max: 16 << 10,
-        },
-        cache_bytes_max: 2000 + chance.below(6000),
-        write_bytes_min: 1 + chance.below(2000),
-        write_linger_ms: 1 + chance.below(10),
-        piece_bytes_max: 500 + chance.below(3000),
-        pieces_max: 1 + chance.below(3) as u32,
-        reserve_bytes: 0,
-        retry_ms: 5,
-    }
-}
 
 fn explore(seeds: std::ops::Range<u64>, plan: Plan) -> Explored {
     let mut explored = Explored::default();

@@ -135,6 +135,15 @@ impl Platter {
         ready.get(choice.checked_rem(ready.len())?).copied()
     }
 
+    /// The operation of an ordered lane that comes next.
+    pub fn next_in(&self, lane: Lane) -> Option<&DiskOp> {
+        match lane {
+            Lane::Journal => self.journal.front(),
+            Lane::Store => self.store.front(),
+            Lane::Reads => self.reads.first(),
+        }
+    }
+
     /// Begins the first operation of each ordered lane without making anything durable: where it is when the power
     /// fails. Only [`Platter::crash`] may follow.
     pub fn start(&mut self) {

@@ -17,7 +17,9 @@ use bytes::Bytes;
 use ledger::{Books, Deed, Ledger, fold};
 use load::Load;
 use sordini_log::disk::Found;
-use sordini_log::disk::{Completion, Disk, DiskError, DiskErrorKind, DiskOk, DiskOp, Done, OpKind};
+use sordini_log::disk::{
+    Completion, Disk, DiskError, DiskErrorKind, DiskOk, DiskOp, Done, Lane, OpKind,
+};
 use sordini_log::storage::{
     Note, Read, Recovered, Replayed, Room, Section, Storage, StorageConfig,
 };
@@ -61,6 +63,8 @@ pub struct Rig {
     pub tally: Tally,
     /// What the checks must excuse.
     pub harmed: Harmed,
+    /// Whether checkpoints are taken when they are wanted.
+    pub answering: bool,
     /// Ranges that the storage said are lost.
     pub lost: BTreeMap<LogId, Vec<(Offset, Offset)>>,
     /// With `Some`, one line for each event, to tell the story of a failure.
@@ -94,6 +98,7 @@ impl Rig {
             ledger: Ledger::default(),
             tally: Tally::default(),
             harmed: Harmed::Never,
+            answering: true,
             lost: BTreeMap::new(),
             story: None,
             fatal: None,
@@ -144,6 +149,27 @@ impl Rig {
     /// One disk operation, and what the storage makes of it. False if there was none.
     pub fn step(&mut self) -> Result<bool, Failure> {
         let choice = self.order.index(self.platter.ready());
+        self.step_of(choice)
+    }
+
+    /// The next operation of the journal lane. False if there is none.
+    pub fn step_journal(&mut self) -> Result<bool, Failure> {
+        match self.platter.next_in(Lane::Journal) {
+            Some(_) => self.step_of(0),
+            None => Ok(false),
+        }
+    }
+
+    /// The next operation of the store lane. False if there is none.
+    pub fn step_store(&mut self) -> Result<bool, Failure> {
+        let before = usize::from(self.platter.next_in(Lane::Journal).is_some());
+        match self.platter.next_in(Lane::Store) {
+            Some(_) => self.step_of(before),
+            None => Ok(false),
+        }
+    }
+
+    fn step_of(&mut self, choice: usize) -> Result<bool, Failure> {
         let what =
             self.story.as_ref().and_then(|_| self.platter.peek(choice)).map(story::operation);
         let Some(completion) = self.platter.step(choice) else { return Ok(false) };
@@ -232,7 +258,8 @@ impl Rig {
             match note {
                 Note::Recovered(recovered) => self.recovered(&recovered)?,
                 Note::Durable(through) => self.tally.acked += self.ledger.durable(through),
-                Note::CheckpointWanted => self.checkpoint(),
+                Note::CheckpointWanted if self.answering => self.checkpoint(),
+                Note::CheckpointWanted => {}
                 Note::Fatal(why) => {
                     if self.harmed == Harmed::Never {
                         return Err(Failure::new("never fatal", why));
