@@ -110,8 +110,9 @@ impl Producer {
             while waiting.len() < depth && !stop.load(Ordering::Relaxed) {
                 let sent = Sent { first: self.next, count: 1 + self.next % 7, base: None };
                 self.next += sent.count;
-                wire.send(&produce(self.topic, self.partition, self.batch(&sent)), VERSION)?;
+                let request = produce(self.topic, self.partition, self.batch(&sent));
                 waiting.push_back(sent);
+                wire.send(&request, VERSION)?;
             }
             if waiting.is_empty() {
                 return Ok(());
@@ -119,7 +120,19 @@ impl Producer {
             let answer: ProduceResponse = wire.receive(VERSION)?;
             let part = &answer.responses[0].partition_responses[0];
             let mut sent = waiting.pop_front().expect("an answer to something");
-            assert_eq!(part.error_code, 0, "{}-{} {sent:?}", self.topic, self.partition);
+            if part.error_code != 0 {
+                let last = self.sent.last();
+                let mut wire = Wire::connect(self.addr, PATIENCE)?;
+                let there = wire.read_all(self.topic, self.partition)?;
+                panic!(
+                    "{}-{}: error {} for {sent:?}; acknowledged last: {last:?}; waiting {waiting:?}; \
+                     there: {:?}",
+                    self.topic,
+                    self.partition,
+                    part.error_code,
+                    &there[there.len().saturating_sub(30)..]
+                );
+            }
             sent.base = Some(part.base_offset);
             self.sent.push(sent);
         }
