@@ -3,7 +3,7 @@
 
 use super::producers::Verdict;
 use super::{Partition, sequenced};
-use crate::config::topic::{Compression, TimestampType};
+use crate::config::topic::{Compression, Flush, TimestampType};
 use crate::limits;
 use sordini_log::{GroupSeq, Now, Offset, Storage};
 use sordini_wire::batch::look::{RecordRules, Refusal as Inner, check_lengths, validate_records};
@@ -38,6 +38,9 @@ pub struct Appended {
     pub append_time: i64,
     /// The group whose durability makes it true; `None` if it is durable already.
     pub group: Option<GroupSeq>,
+    /// What the answer waits for: `group`, or nothing on a topic whose `flush` is `relaxed`, where a crash may take
+    /// what was acknowledged a moment ago.
+    pub wait: Option<GroupSeq>,
 }
 
 /// Why a batch was not appended.
@@ -153,7 +156,8 @@ impl Partition {
             Verdict::Append => Ok(None),
             // What is answered is what was observed: it must be durable first, like the original.
             Verdict::Duplicate { base, timestamp } => {
-                Ok(Some(Appended { base, append_time: timestamp, group: self.unsynced() }))
+                let group = self.unsynced();
+                Ok(Some(Appended { base, append_time: timestamp, group, wait: self.wait(group) }))
             }
             Verdict::OutOfOrder { expected } => {
                 Err(Refusal::OutOfOrder { producer_id, expected, came: came.first })
@@ -221,6 +225,16 @@ impl Partition {
         let next = Offset(batch.next_offset() as u64);
         let group = storage.append(now, self.log, self.epoch(), batch);
         self.appended(group, next);
-        Appended { base, append_time: append_time.unwrap_or(-1), group: Some(group) }
+        let group = Some(group);
+        let append_time = append_time.unwrap_or(-1);
+        Appended { base, append_time, group, wait: self.wait(group) }
+    }
+
+    /// What an answer waits for that saw what `group` makes durable.
+    fn wait(&self, group: Option<GroupSeq>) -> Option<GroupSeq> {
+        match self.config.flush {
+            Flush::Durable => group,
+            Flush::Relaxed => None,
+        }
     }
 }
