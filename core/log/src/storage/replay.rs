@@ -165,6 +165,8 @@ impl Rebuilt {
                 log.start = log.start.max(start);
                 log.durable_start = log.start;
                 log.faulty.remove(Offset(0), start);
+                // The files below it may be gone: what comes next must not continue one of them.
+                log.writer.closed |= log.segments.last().is_some_and(|s| s.next <= log.start);
                 (id, Replayed::Start(start))
             }
             Frame::HardState { log: id, state } => {

@@ -400,6 +400,27 @@ fn segments_stay_until_the_higher_start_is_durable() {
 }
 
 #[test]
+fn a_segment_that_may_be_unlinked_already_is_not_continued_after_a_crash() {
+    let mut rig = Rig::booted(Mem::default());
+    let log = rig.create("orders-0", 1);
+    rig.append(log, 3, 100);
+    rig.run();
+    rig.checkpoint();
+    rig.run();
+    rig.storage.set_start(log, Offset(3));
+    rig.run();
+    assert_eq!(rig.disk.list("orders-0"), ["partition.metadata"], "a start at the end takes all");
+    rig.append(log, 2, 100);
+    rig.run();
+    let mut again = Rig::booted(rig.disk.clone());
+    again.checkpoint();
+    again.run();
+    assert_eq!(again.fatal(), None);
+    let mut third = Rig::booted(again.disk.clone());
+    assert_eq!(third.read_all(log), expected(3, 5, 100));
+}
+
+#[test]
 fn a_new_log_waits_for_the_name_of_the_old_one() {
     let mut rig = Rig::booted(Mem::default());
     let old = rig.create("orders-0", 1);
