@@ -33,3 +33,20 @@ fn base64(bytes: &[u8]) -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Arc;
+
+    #[test]
+    fn is_kafkas_text_and_names_the_log() {
+        let dir = LogDir { name: Arc::from("orders-0"), log: LogId(17) };
+        let id = std::array::from_fn(|i| i as u8 * 17);
+        let text = encode(&dir, &id);
+        assert_eq!(text, "version: 0\ntopic_id: ABEiM0RVZneImaq7zN3u_w\nlog_id: 17\n");
+        assert_eq!(log_id(text.as_bytes()), Some(LogId(17)));
+        // A text cut off must not name log 1.
+        assert!((0..text.len()).all(|len| log_id(&text.as_bytes()[..len]).is_none()));
+    }
+}

@@ -59,3 +59,29 @@ pub fn verdict(purpose: Purpose, kind: DiskErrorKind) -> Verdict {
         (Purpose::JournalFile | Purpose::Store, NotFound | Io | Corrupt | Stale) => Verdict::Fatal,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use DiskErrorKind::{Corrupt, Full, Io, NotFound, Stale};
+    use Purpose::{BootRead, JournalFile, JournalGroup, Store, Sweep};
+    use Verdict::{Absent, Fatal, Retry, Skip, Unreadable};
+
+    /// The table at the head of this file, row by row.
+    #[test]
+    fn the_table() {
+        for (purpose, full, missing, other) in [
+            (JournalGroup, Fatal, Fatal, Fatal),
+            (JournalFile, Retry, Fatal, Fatal),
+            (Store, Retry, Fatal, Fatal),
+            (BootRead, Fatal, Absent, Unreadable),
+            (Sweep, Skip, Skip, Skip),
+        ] {
+            assert_eq!(verdict(purpose, Full), full, "{purpose:?}");
+            assert_eq!(verdict(purpose, NotFound), missing, "{purpose:?}");
+            for kind in [Io, Corrupt, Stale] {
+                assert_eq!(verdict(purpose, kind), other, "{purpose:?}");
+            }
+        }
+    }
+}

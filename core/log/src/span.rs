@@ -71,3 +71,33 @@ impl Spans {
         self.0.get(self.0.partition_point(|s| s.to <= offset)).copied()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::collections::BTreeSet;
+
+    proptest! {
+        /// The same as a set of single offsets, and as few ranges as that set needs.
+        #[test]
+        fn ranges_are_a_set(steps in prop::collection::vec((any::<bool>(), 0..40u64, 0..40u64), 0..40)) {
+            let (mut spans, mut set) = (Spans::default(), BTreeSet::new());
+            for (add, from, to) in steps {
+                if add {
+                    spans.add(Offset(from), Offset(to));
+                    set.extend(from..to);
+                } else {
+                    spans.remove(Offset(from), Offset(to));
+                    set.retain(|o| !(from..to).contains(o));
+                }
+            }
+            for o in 0..41 {
+                prop_assert_eq!(spans.contains(Offset(o)), set.contains(&o));
+                prop_assert_eq!(spans.touches(Offset(o), Offset(o + 3)), (o..o + 3).any(|o| set.contains(&o)));
+            }
+            let starts = set.iter().filter(|o| **o == 0 || !set.contains(&(**o - 1))).count();
+            prop_assert_eq!(spans.iter().count(), starts);
+        }
+    }
+}

@@ -487,3 +487,56 @@ fn recovery_leaves_the_directory_of_a_successor_alone() {
     assert_eq!(again.disk.renamed, renamed);
     assert_eq!(again.read_all(new), expected(0, 5, 50));
 }
+
+/// A segment that was not the last to be closed when it was written, and is never written again.
+#[test]
+fn a_segment_that_closes_after_its_last_write_is_synced_too() {
+    let mut rig = Rig::booted(Mem::default());
+    let log = rig.create("orders-0", 1);
+    let size = batch(Offset(0), 1, 100, 0).size() as u64;
+    for _ in 0..u64::from(small().segment_bytes) / size {
+        rig.append(log, 1, 100);
+    }
+    rig.run();
+    rig.wait(6);
+    let l = rig.storage.log(log);
+    assert!(l.segments.len() == 1 && l.written == l.end && l.file_synced < l.end);
+    let end = l.end.0 + 1;
+    rig.append(log, 1, 100);
+    assert_eq!(rig.storage.segments(log).len(), 2);
+    rig.run();
+    rig.wait(6);
+    rig.checkpoint();
+    rig.run();
+    rig.disk.lose_power();
+    let mut again = Rig::booted(rig.disk.clone());
+    assert!(again.recovered().expect("recovered").replay.is_empty());
+    assert_eq!(again.read_all(log), expected(0, end, 100));
+}
+
+#[test]
+fn a_log_that_is_written_before_the_sweep_cuts_its_own_leftovers() {
+    let mut rig = Rig::booted(Mem::default());
+    let log = rig.create("orders-0", 1);
+    rig.append(log, 5, 100);
+    rig.run();
+    rig.checkpoint();
+    rig.run();
+    rig.append(log, 1, 10);
+    rig.run();
+    let file = rig.disk.file("orders-0/00000000000000000000.log").expect("a segment");
+    file.extend([0x55; 3000]);
+    let mut again = Rig::on(rig.disk.clone());
+    again.boot();
+    while again.recovered().is_none() {
+        assert!(again.step());
+        again.flush();
+    }
+    // The sweep is slow today.
+    again.ops.retain(|op| !matches!(op.kind, OpKind::List { .. }));
+    again.run();
+    again.wait(6);
+    assert_eq!(again.storage.log(log).written, Offset(6));
+    let segment = again.disk.file("orders-0/00000000000000000000.log").expect("a segment");
+    assert_eq!(segment.len() as u64, again.storage.segments(log)[0].bytes);
+}
