@@ -225,6 +225,13 @@ fn a_broker_that_cannot_start_says_why_and_what_to_do() {
     let said = serve(&["127.0.0.1:0"]);
     assert!(said.contains("holds \"thesis.tex\""), "{said}");
     fs::remove_file(path.join("thesis.tex")).expect("removed");
+    let first = Shell { broker: Broker::start(&path, &["--set", "cluster.id=castle"]) };
+    first.ok("topic create t");
+    first.broker.stop();
+    let said = serve(&["127.0.0.1:0", "--set", "cluster.id=village"]);
+    assert!(said.contains("belongs to cluster castle"), "{said}");
+    let said = serve(&["127.0.0.1:0", "--set", "node.id=7"]);
+    assert!(said.contains("belongs to node 1"), "{said}");
     let _running = Broker::start(&path, &[]);
     let said = serve(&["127.0.0.1:0"]);
     assert!(said.contains("is in use by process"), "{said}");

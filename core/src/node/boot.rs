@@ -81,6 +81,7 @@ impl Node {
                 Replayed::Delete => drop(saved.remove(&replay.log)),
             }
         }
+        self.owned()?;
         if !self.storage.contains(LogId::METADATA) {
             let dir = LogDir { name: METADATA_DIR.into(), log: LogId::METADATA };
             let config = log_config(&self.metadata_config());
@@ -89,6 +90,28 @@ impl Node {
         self.lead_all(saved)?;
         self.name_cluster(step);
         Ok(())
+    }
+
+    /// Whether the data is that of the cluster and the node that were asked for.
+    fn owned(&self) -> Result<(), String> {
+        if let (Some(wanted), Some(found)) = (&self.config.cluster_id, self.metadata.cluster_id())
+            && wanted != found
+        {
+            return Err(format!(
+                "the data directory belongs to cluster {found}, and cluster.id={wanted} was given: choose another \
+                 directory, or leave cluster.id out"
+            ));
+        }
+        let me = self.config.node_id;
+        let mut partitions = self.metadata.topics().flat_map(|topic| &topic.partitions);
+        match partitions.find(|partition| !partition.replicas.contains(&me)) {
+            None => Ok(()),
+            Some(partition) => Err(format!(
+                "the data directory belongs to node {}, and node.id={} was given: choose another directory, or give \
+                 the node's own id",
+                partition.replicas[0].0, me.0
+            )),
+        }
     }
 
     /// Settings of the metadata log: the broker's, as for a topic on which nothing is set.
