@@ -218,6 +218,11 @@ impl Journal {
         self.open.seq
     }
 
+    /// How many frames the open group has, a seal of the journal's own included.
+    pub fn open_frames(&self) -> u32 {
+        self.open.frames() as u32
+    }
+
     /// Every group through this one is durable.
     pub fn synced(&self) -> GroupSeq {
         self.synced

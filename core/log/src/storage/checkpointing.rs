@@ -80,7 +80,7 @@ impl Storage {
     pub fn checkpoint(&mut self, now: Now, sections: Vec<Section>, out: &mut Vec<DiskOp>) {
         assert!(!self.is_checkpointing(), "one checkpoint at a time");
         let open_seq = self.journal.open_seq();
-        let skip = if self.open.0 == open_seq { self.open.1 } else { 0 };
+        let skip = self.journal.open_frames();
         let through = if skip > 0 { open_seq } else { GroupSeq(open_seq.0 - 1) };
         self.checkpointing.number += 1;
         self.checkpointing.asked = false;

@@ -55,8 +55,6 @@ pub struct Storage {
     journal: Journal,
     /// Everything up to this group is durable.
     durable: GroupSeq,
-    /// The group that frames were last put into, and how many.
-    open: (GroupSeq, u32),
     logs: BTreeMap<LogId, Log>,
     /// Logs with something in a group that is not durable, in the order of groups.
     joined: VecDeque<(GroupSeq, LogId)>,
@@ -92,7 +90,6 @@ impl Storage {
             boot: 0,
             stage: Stage::New,
             durable: GroupSeq(0),
-            open: (GroupSeq(0), 0),
             logs: BTreeMap::new(),
             joined: VecDeque::new(),
             after: VecDeque::new(),
@@ -398,14 +395,9 @@ impl Storage {
         self.logs.get_mut(&log).unwrap_or_else(|| panic!("{log} does not exist"))
     }
 
-    /// Puts a frame into the open group and counts it: a checkpoint taken now covers it.
+    /// Puts a frame into the open group: a checkpoint taken from now on covers it.
     fn put(&mut self, frame: Frame) -> GroupSeq {
-        let seq = self.journal.put(frame);
-        match &mut self.open {
-            (open, frames) if *open == seq => *frames += 1,
-            open => *open = (seq, 1),
-        }
-        seq
+        self.journal.put(frame)
     }
 
     /// A journal group is durable, and with it all before.
