@@ -5,9 +5,10 @@ mod common;
 
 use common::tiny;
 use sordini_sim::chance::Chance;
-use sordini_sim::platter::{Fault, Harm, Role, Verb};
-use sordini_sim::storage::Rig;
+use sordini_sim::failure::Failure;
+use sordini_sim::platter::{Fate, Fault, Harm, Role, Verb};
 use sordini_sim::storage::explore::{Explored, Plan, rot};
+use sordini_sim::storage::{Harmed, Rig, check};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 fn explore(seeds: std::ops::Range<u64>, plan: Plan) -> Explored {
@@ -78,6 +79,66 @@ fn rot_never_yields_other_bytes() {
             rot(&rig, &mut chance).unwrap_or_else(|f| panic!("seed {seed}: {f}"));
         }
     }
+}
+
+/// Sectors that tear inside lose nothing either; their blocks may look rotten, and are cut and reported.
+#[test]
+fn torn_sectors_lose_nothing_that_was_acknowledged() {
+    let plan = Plan {
+        ops: 150,
+        subsets_of_max: 0,
+        draws: 3,
+        within_recovery: 20,
+        crash_on: 50,
+        torn: true,
+    };
+    explore(400..408, plan);
+}
+
+/// An error of the disk at any operation ends the process or is waited out; the next life has everything.
+#[test]
+fn no_error_of_the_disk_loses_what_was_acknowledged() {
+    let mut ended = [0; 3];
+    let mut went_on = [0; 3];
+    for seed in 500..506 {
+        for nth in (0..400).step_by(3) {
+            for (kind, harm) in [Harm::Io, Harm::Full, Harm::SyncFails].into_iter().enumerate() {
+                let mut rig = Rig::new(seed, tiny(seed));
+                rig.harmed = Harmed::Errors;
+                rig.platter.faults.push(Fault::nth(nth, harm));
+                rig.story = Some(Vec::new());
+                let fatal = lives_through(&mut rig, 3 * nth + 60).unwrap_or_else(|mut f| {
+                    f.story = rig.story.take().unwrap_or_default();
+                    panic!("seed {seed}, {harm:?} at operation {nth}: {f}")
+                });
+                *(if fatal { &mut ended[kind] } else { &mut went_on[kind] }) += 1;
+            }
+        }
+    }
+    println!("EIO, ENOSPC, failed syncs: {ended:?} lives ended, {went_on:?} went on");
+    assert!(ended[0] > 0 && ended[2] > 0 && went_on[1] > 0);
+}
+
+/// Runs until the disk's error ends the process or the steps are over; then a power failure and another
+/// life without errors. Says whether the process ended.
+fn lives_through(rig: &mut Rig, steps: u64) -> Result<bool, Failure> {
+    rig.restart();
+    for _ in 0..steps {
+        rig.turn()?;
+        rig.step()?;
+        if rig.fatal.is_some() {
+            break;
+        }
+    }
+    let fatal = rig.fatal.is_some();
+    rig.platter.faults.clear();
+    rig.crash(false, &mut |_| Fate::Lost);
+    rig.recover()?;
+    match &rig.fatal {
+        Some(why) => return Err(Failure::new("never fatal", why.clone())),
+        None => check::contents(rig)?,
+    }
+    Ok(fatal)
 }
 
 /// Bugs that a storage could have, made by a disk that does not sync what it is told to sync: as if the software
