@@ -1,7 +1,8 @@
 //! What a load needs before it can run: topics of its own, which it deletes in the end.
 
 use crate::client::connection::Connection;
-use crate::client::{Address, Cluster, Topic, accepted};
+use crate::client::{Address, Cluster, Refusal, Topic, accepted};
+use crate::consume::offsets;
 use anyhow::{Context, Result};
 use sordini_wire::message::create_topics::{CreatableTopic, CreateTopicsRequest};
 use sordini_wire::message::delete_topics::{DeleteTopicState, DeleteTopicsRequest};
@@ -9,9 +10,15 @@ use sordini_wire::message::fetch::FetchRequest;
 use sordini_wire::message::produce::ProduceRequest;
 use sordini_wire::primitive::Str;
 use std::net::TcpStream;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 /// Milliseconds that the cluster may take for a change.
 const CHANGE_MS_MAX: i32 = 60_000;
+/// How long a new partition may be without its leader.
+const LEADER_WAIT: Duration = Duration::from_secs(30);
+/// Pause before asking again.
+const RETRY_WAIT: Duration = Duration::from_millis(50);
 /// Produce and Fetch up to these versions name topics instead of their ids.
 const BY_NAME: i16 = 12;
 
@@ -51,6 +58,9 @@ impl Stage {
             })?;
         }
         let found = names.iter().map(|name| cluster.new_topic(name)).collect::<Result<_>>()?;
+        for topic in &found {
+            await_leaders(&mut cluster, topic)?;
+        }
         let link = Connection::open(broker)?;
         let mut stage = Stage {
             cluster,
@@ -89,5 +99,22 @@ impl Stage {
             .context("the load is measured, but its topics remain")?;
         }
         Ok(())
+    }
+}
+
+/// Waits until every leader knows that it is one: metadata may run ahead of that.
+fn await_leaders(cluster: &mut Cluster, topic: &Topic) -> Result<()> {
+    let indexes: Vec<i32> = topic.partitions.iter().map(|p| p.index).collect();
+    let deadline = Instant::now() + LEADER_WAIT;
+    loop {
+        match offsets::list(cluster, topic, &indexes, offsets::LATEST) {
+            Ok(_) => return Ok(()),
+            Err(error) => match error.downcast_ref::<Refusal>() {
+                Some(refusal) if refusal.code.is_retriable() && Instant::now() < deadline => {
+                    sleep(RETRY_WAIT);
+                }
+                _ => return Err(error),
+            },
+        }
     }
 }
