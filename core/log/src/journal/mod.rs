@@ -302,10 +302,7 @@ impl Journal {
         let queued = waiting().map(|g| g.blocks(ECHO_MAX, 0));
         let held = queued.clone().sum::<usize>() as u64 * BLOCK_BYTES as u64;
         let ring = self.ring.room(queued, group) as u64 * BLOCK_BYTES as u64;
-        let total: u64 = self.ring.files.iter().map(|f| u64::from(f.blocks)).sum();
-        // Seals, boots and hard state are put without asking.
-        let reserve = (total * BLOCK_BYTES as u64 / 16).min(1 << 20);
-        ring.saturating_sub(reserve).min(self.config.queue_bytes_max.saturating_sub(held))
+        ring.saturating_sub(self.reserve()).min(self.config.queue_bytes_max.saturating_sub(held))
     }
 
     /// Bytes of the ring that hold groups which no checkpoint covers yet.
@@ -436,13 +433,12 @@ impl Journal {
         if self.ring.files.iter().any(|f| f.state != FileState::Ready) {
             return;
         }
-        let count = self.ring.files.len();
-        let bytes = if count == 0 { self.config.first_file_bytes } else { self.config.file_bytes };
-        // A ring of one file could never be recycled: the file that is being written stays. And a
-        // group that is put without asking for room (a boot's, say), or is longer than any file of
+        let bytes = if self.ring.files.is_empty() { self.config.first_file_bytes } else { self.config.file_bytes };
+        // A ring could never turn whose other files, all of them free, had no room: the file that is being
+        // written stays. And a group that is put without asking for room (a boot's, say), or is longer than any file of
         // a former configuration, may find no place, while the checkpoint that would free one waits
         // for just this group: then the ring grows beyond its size.
-        if count >= 2 && self.size() + bytes > self.config.bytes && !self.is_starved() {
+        if self.can_turn() && self.size() + bytes > self.config.bytes && !self.is_starved() {
             return;
         }
         let number = self.ring.files.iter().map(|f| f.number).max().unwrap_or(0) + 1;
@@ -451,6 +447,22 @@ impl Journal {
         let len = u64::from(blocks) * BLOCK_BYTES as u64;
         let kind = OpKind::Create { file: FileName::Journal(number), len };
         out.push(DiskOp { kind, done: Done::JournalFile(number) });
+    }
+
+    /// Whether there is room once a checkpoint has covered everything, wherever the writer stands: in the files
+    /// but the largest, when all of them are free.
+    fn can_turn(&self) -> bool {
+        let group = self.group_blocks_max();
+        let blocks = || self.ring.files.iter().map(|f| f.blocks as usize);
+        let room = |blocks: usize| blocks.saturating_sub(group);
+        let others = blocks().map(room).sum::<usize>() - blocks().map(room).max().unwrap_or(0);
+        others as u64 * BLOCK_BYTES as u64 > self.reserve()
+    }
+
+    /// Bytes that [`Journal::room`] keeps back: seals, boots and hard state are put without asking.
+    fn reserve(&self) -> u64 {
+        let total: u64 = self.ring.files.iter().map(|f| u64::from(f.blocks)).sum();
+        (total * BLOCK_BYTES as u64 / 16).min(1 << 20)
     }
 
     /// Whether the next group waits for a place that only a checkpoint, or another file, can give.
