@@ -433,7 +433,11 @@ impl Journal {
         if self.ring.files.iter().any(|f| f.state != FileState::Ready) {
             return;
         }
-        let bytes = if self.ring.files.is_empty() { self.config.first_file_bytes } else { self.config.file_bytes };
+        let bytes = if self.ring.files.is_empty() {
+            self.config.first_file_bytes
+        } else {
+            self.config.file_bytes
+        };
         // A ring could never turn whose other files, all of them free, had no room: the file that is being
         // written stays. And a group that is put without asking for room (a boot's, say), or is longer than any file of
         // a former configuration, may find no place, while the checkpoint that would free one waits
