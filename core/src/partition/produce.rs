@@ -106,6 +106,7 @@ impl Partition {
 
     /// The topic's rules against the header, and against the records where they speak of single records.
     fn look(&self, now: Now, batch: &Batch) -> Result<(), Refusal> {
+        batch.attributes().codec()?;
         // A batch whose records do not add up would stop every consumer that comes to it.
         check_lengths(&batch.view())?;
         check_payload(batch)?;

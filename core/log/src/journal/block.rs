@@ -143,9 +143,15 @@ pub fn read(bytes: &[u8]) -> Found {
     if crc32fast::hash(&bytes[4..]) == le32(bytes, 0) {
         return head(bytes);
     }
-    // Only tags differ? Then the content is what was written.
+    // Only one tag differs? Then that tag rotted, and the content is what was written. Two are a sector of another
+    // write: zeroes behind the end of a group look alike in all of them, and a group that an earlier life cut must
+    // not come back when the next one's write leaves the sector that it lacked.
     let mut block = Block(bytes.try_into().expect("length asserted above"));
-    let lap = most_common(&tags(bytes));
+    let tags = tags(bytes);
+    let lap = most_common(&tags);
+    if tags.iter().filter(|tag| **tag != lap).count() > 1 {
+        return Found::Bad;
+    }
     block.0[LAP_AT..LAP_AT + TAG_BYTES].copy_from_slice(&lap.to_le_bytes());
     write_tags(&mut block.0, lap);
     if crc32fast::hash(&block.0[4..]) == le32(bytes, 0) { head(&block.0) } else { Found::Bad }
