@@ -198,6 +198,41 @@ fn a_directory_is_checked_and_its_files_are_printed() {
 }
 
 #[test]
+fn a_broker_that_is_stopped_ends_well_whatever_it_is_doing() {
+    let dir = scratch();
+    let data = dir.path().join("data");
+    let lines = "x".repeat(99) + "\n";
+    for round in 1..=4 {
+        let shell = Shell { broker: Broker::start(&data, &[]) };
+        shell.fed("produce t", &lines.repeat(20_000));
+        shell.broker.stop();
+        let out = sordini(["check", data.to_str().expect("UTF-8")], "");
+        let said = text(&out.stdout);
+        assert!(out.status.success(), "round {round}: {said}");
+        // What is stopped in order leaves the journal to nobody.
+        let behind = said.split(", ").last().expect("a sentence");
+        assert!(behind.ends_with("(0 B)\n"), "round {round}: {said}");
+    }
+    // In the middle of a start, too.
+    for ms in [0, 2, 5, 10, 20] {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_sordini"))
+            .args(["serve", "--listen", "127.0.0.1:0", "--data"])
+            .arg(&data)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("the program starts");
+        std::thread::sleep(std::time::Duration::from_millis(ms));
+        let _ = Command::new("kill").args(["-TERM", &child.id().to_string()]).status();
+        child.wait().expect("it ends");
+    }
+    let shell = Shell { broker: Broker::start(&data, &[]) };
+    assert_eq!(shell.ok("consume t --from -1"), lines);
+    let described = shell.ok("topic describe t");
+    assert!(described.contains("80000"), "{described}");
+}
+
+#[test]
 fn a_broker_that_cannot_start_says_why_and_what_to_do() {
     let dir = scratch();
     let path = dir.path().join("data");

@@ -186,7 +186,8 @@ impl Node {
     /// End of a turn: answers what became true, takes a checkpoint if one is due, closes the group.
     pub fn flush(&mut self, step: &mut Step<'_>) {
         self.fetches_wake(step);
-        if std::mem::take(&mut self.checkpoint_wanted) {
+        if self.checkpoint_wanted && !self.storage.is_checkpointing() {
+            self.checkpoint_wanted = false;
             self.checkpoint(step);
         }
         self.storage.flush(step.now, step.disk);
@@ -313,13 +314,17 @@ impl Node {
 
     /// Takes nothing new; what waits for data is answered with what there is.
     pub fn drain(&mut self, step: &mut Step<'_>) {
+        // Before recovery is over there is nothing that could be saved.
+        self.checkpoint_wanted |= self.stage == Stage::Serving;
         self.stage = Stage::Draining;
         self.fetches_end(step);
-        self.checkpoint_wanted = true;
     }
 
-    /// Whether no answer is owed to anybody.
+    /// Whether no answer is owed to anybody, and the next start finds a checkpoint instead of a long journal. On
+    /// a full disk nobody waits for that: the journal says it all.
     pub fn is_quiet(&self) -> bool {
-        self.parked.is_empty() && self.replies.is_empty()
+        let saving = self.checkpoint_wanted || self.storage.is_checkpointing();
+        let saved = !saving || self.storage.room() == Room::ReadOnly;
+        saved && self.parked.is_empty() && self.replies.is_empty()
     }
 }
