@@ -95,6 +95,9 @@ pub fn run(args: &ServeArgs) -> Result<()> {
     let mut storage = StorageConfig::default();
     storage.journal.bytes = config.journal_bytes;
     storage.journal.file_bytes = u64::from(config.journal_file_bytes);
+    // Two groups fit the smallest file: what a file may lose at its end counts as lost.
+    let smallest = storage.journal.file_bytes.min(storage.journal.first_file_bytes);
+    storage.journal.group_bytes_max = storage.journal.group_bytes_max.min(smallest / 2);
     let limits = Limits {
         request_bytes_max: config.request_bytes_max,
         fetch_bytes_max: config.fetch_bytes_max,

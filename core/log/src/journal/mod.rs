@@ -442,7 +442,8 @@ impl Journal {
         // written stays. And a group that is put without asking for room (a boot's, say), or is longer than any file of
         // a former configuration, may find no place, while the checkpoint that would free one waits
         // for just this group: then the ring grows beyond its size.
-        if self.can_turn() && self.size() + bytes > self.config.bytes && !self.is_starved() {
+        let turns = self.ring.files.len() >= 3 || self.can_turn();
+        if turns && self.size() + bytes > self.config.bytes && !self.is_starved() {
             return;
         }
         let number = self.ring.files.iter().map(|f| f.number).max().unwrap_or(0) + 1;
