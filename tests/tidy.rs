@@ -142,7 +142,6 @@ fn every_file_begins_by_saying_what_it_is_for_and_is_short() {
             assert!(text.starts_with("//!"), "{shown}: expected an essay (`//!`) at its head");
             let lines = text.lines().count();
             assert!(is_test(&path) || lines <= 600, "{shown}: {lines} lines, expected at most 600");
-            assert!(text.lines().all(|l| l.chars().count() <= 160), "{shown}: an endless line");
         }
     }
 }

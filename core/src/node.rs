@@ -205,7 +205,8 @@ impl Node {
             match note {
                 Note::Recovered(found) => self.recovered(step, *found),
                 Note::Durable(through) => self.durable(step, through),
-                Note::CheckpointWanted => self.checkpoint_wanted = true,
+                // One more is taken at the end, and only one: it would wait for ever for the last that is wanted.
+                Note::CheckpointWanted => self.checkpoint_wanted |= self.stage != Stage::Draining,
                 Note::CheckpointDone => self.trim_metadata(),
                 Note::Deleted(log) => step.facts.push(Fact::PartitionDeleted { log }),
                 Note::Fatal(why) => step.facts.push(Fact::Fatal(why)),

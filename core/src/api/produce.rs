@@ -3,7 +3,8 @@
 //! 5: log start offset (KIP-107). 7: zstd (KIP-110). 8: which records are to blame (KIP-467). 9: flexible. 10: the
 //! leader, when the wrong broker was asked (KIP-951). 12: the broker adds partitions to transactions itself (KIP-890). 13: topic ids (KIP-516).
 //!
-//! acks -1 and 1 are answered once the batches are durable on a quorum (at once on topics with `flush=relaxed`); 0 is not answered, and an error then closes the connection.
+//! acks -1 and 1 are answered once the batches are durable on a quorum (at once on topics with `flush=relaxed`);
+//! 0 is not answered, and an error then closes the connection.
 //! One batch per partition. A partition that is named twice gets the batch that was named last, and one answer.
 //! Refused: transactional batches (there is no transaction coordinator).
 
