@@ -19,8 +19,11 @@ use sordini_log::{LogDir, LogId};
 use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
 use std::os::fd::OwnedFd;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
+
+/// Dirty bytes of a file that the page cache may hold.
+const CACHED_BYTES_MAX: u64 = 512 << 10;
 
 /// An open file.
 pub(crate) struct Open {
@@ -28,8 +31,12 @@ pub(crate) struct Open {
     pub(crate) file: File,
     /// Whether it bypasses the page cache, and so wants aligned blocks.
     pub(crate) direct: bool,
+    /// A second handle of a segment that bypasses the page cache; `None` in it: the file system refuses.
+    bypass: OnceLock<Option<File>>,
     /// Whether something was written since the last sync began.
     unsynced: AtomicBool,
+    /// Bytes written to the page cache since then.
+    cached_bytes: AtomicU64,
 }
 
 impl Open {
@@ -38,9 +45,22 @@ impl Open {
         self.unsynced.store(true, Ordering::SeqCst);
     }
 
+    /// The same file past the page cache, for long runs of whole blocks.
+    pub(crate) fn bypass(&self) -> Option<&File> {
+        self.bypass.get_or_init(|| transfer::reopen_direct(&self.file).ok()).as_ref()
+    }
+
+    /// Notes that so many bytes went to the page cache. Those of a busy file go on to the device in portions: one
+    /// sync of many megabytes would hold up the journal's.
+    pub(crate) fn pace(&self, bytes: u64) -> Result<(), Errno> {
+        let cached = self.cached_bytes.fetch_add(bytes, Ordering::Relaxed) + bytes;
+        if cached < CACHED_BYTES_MAX { Ok(()) } else { self.sync() }
+    }
+
     /// Makes everything written so far durable.
     pub(crate) fn sync(&self) -> Result<(), Errno> {
         self.unsynced.store(false, Ordering::SeqCst);
+        self.cached_bytes.store(0, Ordering::Relaxed);
         transfer::sync(&self.file)
     }
 }
@@ -204,7 +224,9 @@ impl Files {
         let opened = |file: OwnedFd, direct| Open {
             file: File::from(file),
             direct,
+            bypass: OnceLock::new(),
             unsynced: AtomicBool::new(false),
+            cached_bytes: AtomicU64::new(0),
         };
         if wants_direct {
             match self.open_at(&dir, &base, flags | OFlags::DIRECT, mode) {

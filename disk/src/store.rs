@@ -1,13 +1,13 @@
 //! What the store lane does, and journal writes: one function per operation, each a few system calls.
 
 use crate::error::{failed, refused};
-use crate::files::{Files, Missing, dir_path};
+use crate::files::{Files, Missing, Open, dir_path};
 use crate::remove::{Removals, Started};
-use crate::transfer;
+use crate::transfer::{self, STAGED_BYTES_MIN, Stage};
 use rustix::fs::{AtFlags, FallocateFlags, Mode, mkdirat, renameat, unlinkat};
 use rustix::io::Errno;
 use sordini_log::disk::{
-    Data, DirName, DiskError, DiskErrorKind, DiskOk, DiskResult, Done, FileName,
+    Data, DirName, DiskError, DiskErrorKind, DiskOk, DiskResult, Done, FileName, LogFile,
 };
 use sordini_log::disk::{DiskOp, OpKind};
 use std::fmt;
@@ -16,13 +16,14 @@ use std::fmt;
 pub(crate) fn run(
     files: &Files,
     removals: &mut Removals,
+    stage: &mut Stage,
     op: DiskOp,
 ) -> Option<(Done, DiskResult)> {
     let DiskOp { kind, done } = op;
     tracing::trace!(?done, kind = %Brief(&kind), "store");
     let result = match kind {
         OpKind::Create { file, len } => create(files, &file, len),
-        OpKind::Write { file, at, data, sync } => write(files, &file, at, &data, sync),
+        OpKind::Write { file, at, data, sync } => write(files, Some(stage), &file, at, &data, sync),
         OpKind::Sync { file } => sync(files, &file),
         OpKind::Truncate { file, len } => truncate(files, &file, len),
         OpKind::Rename { from, to } => rename(files, &from, &to),
@@ -59,6 +60,7 @@ impl fmt::Display for Brief<'_> {
 /// Writes, and with `sync` makes all of the file durable.
 pub(crate) fn write(
     files: &Files,
+    stage: Option<&mut Stage>,
     name: &FileName,
     at: u64,
     data: &Data,
@@ -70,7 +72,17 @@ pub(crate) fn write(
         return Err(refused(DiskErrorKind::Io, detail));
     }
     open.will_write();
-    transfer::write(&open.file, at, data, open.direct).map_err(|errno| {
+    let long = data.len() >= STAGED_BYTES_MIN;
+    let segment = matches!(name, FileName::Log(_, LogFile::Segment(_)));
+    let written = match (data, stage) {
+        (Data::Slices(slices), Some(stage)) if long && segment => match open.bypass() {
+            Some(bypass) => stage.write(&open.file, bypass, at, slices),
+            None => cached(&open, at, data),
+        },
+        (Data::Slices(_), _) if segment => cached(&open, at, data),
+        _ => transfer::write(&open.file, at, data, open.direct),
+    };
+    written.map_err(|errno| {
         failed(&format!("write {} bytes at {at} of", data.len()), &name.path(), errno)
     })?;
     if !sync_too {
@@ -78,6 +90,12 @@ pub(crate) fn write(
     }
     open.sync().map_err(|errno| failed("sync", &name.path(), errno))?;
     files.lost_error(name).map_or(Ok(()), Err)
+}
+
+/// Through the page cache.
+fn cached(open: &Open, at: u64, data: &Data) -> Result<(), Errno> {
+    transfer::write(&open.file, at, data, false)?;
+    open.pace(data.len())
 }
 
 fn create(files: &Files, name: &FileName, len: u64) -> Result<(), DiskError> {

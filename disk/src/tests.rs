@@ -100,6 +100,31 @@ fn bytes(ok: DiskOk) -> Bytes {
     bytes
 }
 
+/// Long runs go past the page cache, short ones and the ends of long ones through it: the file must not show it.
+#[test]
+fn a_segment_holds_its_bytes_whichever_way_they_went() {
+    let mut rig = Rig::new(Options::default());
+    let dir = log_dir("orders-0", 7);
+    rig.log(&dir);
+    let file = segment(&dir, 0);
+    let lens = [100, 300_000, 4096, 131_072, 1, 2_500_001, 7, 4095, 1 << 20, 200_000, 3, 131_071];
+    let mut whole: Vec<u8> = Vec::new();
+    for (len, n) in lens.into_iter().zip(1u32..) {
+        let run: Vec<u8> = (0..len as u32).map(|i| (i.wrapping_mul(n) >> 3) as u8).collect();
+        let cut = run.len() / 3;
+        let slices = [&run[..cut], &[], &run[cut..]].map(Bytes::copy_from_slice);
+        let data = Data::Slices(slices.into_iter().collect());
+        let at = whole.len() as u64;
+        rig.ok(OpKind::Write { file: file.clone(), at, data, sync: n.is_multiple_of(3) });
+        whole.extend(run);
+        let got = bytes(rig.ok(read(file.clone(), 0, 10 << 20)));
+        assert!(got[..] == whole[..], "after {} bytes more at {at}", len);
+    }
+    rig.ok(OpKind::Sync { file: file.clone() });
+    let on_disk = std::fs::read(rig.dir.path().join("orders-0/00000000000000000000.log"));
+    assert!(on_disk.expect("the segment") == whole);
+}
+
 #[test]
 fn a_journal_group_is_read_back_as_written_inline_and_by_the_thread() {
     for (idle, direct) in [(false, true), (true, true), (true, false)] {

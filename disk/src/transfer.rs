@@ -7,10 +7,13 @@
 
 use bytes::Bytes;
 use rustix::buffer::spare_capacity;
+use rustix::fs::{Mode, OFlags};
 use rustix::io::{Errno, pread, pwritev, retry_on_intr};
-use sordini_log::disk::{BLOCK_BYTES, Data};
+use sordini_log::disk::{BLOCK_BYTES, Block, Data};
 use std::fs::File;
 use std::io::IoSlice;
+use std::os::fd::AsRawFd;
+use zerocopy::IntoBytes;
 
 /// Slices handed to the kernel at once: 1 MiB of blocks.
 const SLICES_MAX: usize = 256;
@@ -20,10 +23,15 @@ pub(crate) fn write(file: &File, at: u64, data: &Data, direct: bool) -> Result<(
     match data {
         Data::Blocks(blocks) => {
             let grain = if direct { BLOCK_BYTES } else { 1 };
-            write_gathered(file, at, grain, |i| blocks.get(i).map(|b| &b.0[..]))
+            write_all(file, at, blocks.as_bytes(), grain)
         }
         Data::Slices(slices) => write_gathered(file, at, 1, |i| slices.get(i).map(|s| &s[..])),
     }
+}
+
+/// Writes contiguous bytes. After a short write goes on at the last multiple of `grain`.
+fn write_all(file: &File, at: u64, bytes: &[u8], grain: usize) -> Result<(), Errno> {
+    write_gathered(file, at, grain, |i| (i == 0).then_some(bytes))
 }
 
 /// Writes the slices that `slice` gives by number until it gives none. After a short write goes on at
@@ -79,6 +87,13 @@ pub(crate) fn write_zeroes(file: &File, len: u64, direct: bool) -> Result<(), Er
     let rest = (len % BLOCK_BYTES as u64) as usize;
     let at = blocks * BLOCK_BYTES as u64;
     write_gathered(file, at, 1, |i| (i == 0 && rest > 0).then_some(&zero.0[..rest]))
+}
+
+/// Another handle of the same file that bypasses the page cache.
+pub(crate) fn reopen_direct(file: &File) -> Result<File, Errno> {
+    let path = format!("/proc/self/fd/{}", file.as_raw_fd());
+    let flags = OFlags::RDWR | OFlags::CLOEXEC | OFlags::DIRECT;
+    retry_on_intr(|| rustix::fs::open(&path, flags, Mode::empty())).map(File::from)
 }
 
 /// Makes everything written to `file` durable, its length included.
@@ -137,4 +152,81 @@ fn read_aligned(file: &File, at: u64, len: usize) -> Result<Bytes, Errno> {
     }
     let end = came.min(lead + len).max(lead);
     Ok(Bytes::from(bytes).slice(start + lead..start + end))
+}
+
+/// Aligned memory through which long runs go past the page cache.
+pub(crate) struct Stage {
+    blocks: Vec<Block>,
+}
+
+/// Shorter runs go through the page cache: there is little to save, and more would be read back.
+pub(crate) const STAGED_BYTES_MIN: u64 = 128 << 10;
+/// Bytes copied and written at once.
+const STAGE_BYTES: usize = 1 << 20;
+
+impl Stage {
+    pub(crate) fn new() -> Stage {
+        Stage { blocks: Vec::new() }
+    }
+
+    /// Writes `slices` at `at`: whole blocks through `bypass`, what is left at either end through the
+    /// page cache of `file`. No page is written both ways: the page of a run's end is that of the next
+    /// one's beginning.
+    pub(crate) fn write(
+        &mut self,
+        file: &File,
+        bypass: &File,
+        at: u64,
+        slices: &[Bytes],
+    ) -> Result<(), Errno> {
+        let len: usize = slices.iter().map(Bytes::len).sum();
+        let mut source = Source { slices, skip: 0 };
+        if self.blocks.is_empty() {
+            self.blocks = vec![Block::default(); STAGE_BYTES / BLOCK_BYTES];
+        }
+        let stage = self.blocks.as_mut_bytes();
+        let mut done = 0;
+        while done < len {
+            let at = at + done as u64;
+            let into_block = (at % BLOCK_BYTES as u64) as usize;
+            let left = len - done;
+            let (n, whole) = match () {
+                () if into_block > 0 => (left.min(BLOCK_BYTES - into_block), false),
+                () if left < BLOCK_BYTES => (left, false),
+                () => ((left - left % BLOCK_BYTES).min(STAGE_BYTES), true),
+            };
+            source.fill(&mut stage[..n]);
+            if whole {
+                write_all(bypass, at, &stage[..n], BLOCK_BYTES)?;
+            } else {
+                write_all(file, at, &stage[..n], 1)?;
+            }
+            done += n;
+        }
+        Ok(())
+    }
+}
+
+/// Slices that are read from the front.
+struct Source<'a> {
+    slices: &'a [Bytes],
+    /// Bytes of the first one that are gone.
+    skip: usize,
+}
+
+impl Source<'_> {
+    /// Moves the next bytes to `to`; there are as many.
+    fn fill(&mut self, to: &mut [u8]) {
+        let mut filled = 0;
+        while filled < to.len() {
+            let next = &self.slices[0][self.skip..];
+            let n = next.len().min(to.len() - filled);
+            to[filled..filled + n].copy_from_slice(&next[..n]);
+            filled += n;
+            self.skip += n;
+            if self.skip == self.slices[0].len() {
+                (self.slices, self.skip) = (&self.slices[1..], 0);
+            }
+        }
+    }
 }

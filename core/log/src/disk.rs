@@ -19,12 +19,13 @@ use bytes::Bytes;
 use smallvec::SmallVec;
 use std::fmt;
 use std::sync::Arc;
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 /// Size and alignment of everything that is written to a journal file, in bytes.
 pub const BLOCK_BYTES: usize = 4096;
 
 /// One aligned block, so that a journal group can be written past the page cache without another copy.
-#[derive(Clone)]
+#[derive(Clone, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C, align(4096))]
 pub struct Block(pub [u8; BLOCK_BYTES]);
 

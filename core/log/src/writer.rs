@@ -15,6 +15,7 @@ use crate::disk::{
 use crate::id::{Generation, Offset};
 use crate::log::Log;
 use crate::segment::{INDEX_ENTRY_BYTES, Segment, TIME_ENTRY_BYTES};
+use crate::storage::StorageConfig;
 use bytes::Bytes;
 use smallvec::SmallVec;
 
@@ -119,7 +120,7 @@ impl Log {
     pub fn start_piece(
         &mut self,
         generation: Generation,
-        bytes_max: u64,
+        config: &StorageConfig,
         out: &mut Vec<DiskOp>,
     ) -> bool {
         if !self.wants_piece() {
@@ -131,7 +132,7 @@ impl Log {
             Home::Made if self.written == self.synced || self.leaves_a_file() => {
                 (self.sync_piece(&mut ops), 0)
             }
-            Home::Made => self.write_piece(bytes_max, &mut ops),
+            Home::Made => self.write_piece(config, &mut ops),
         };
         // Only an index is written with a sync of its own; that of a new home comes before any index.
         let indexes = ops.iter().any(|op| matches!(op, OpKind::Write { sync: true, .. }));
@@ -167,19 +168,17 @@ impl Log {
     }
 
     /// Batches of one segment from `written` on.
-    fn write_piece(&self, bytes_max: u64, ops: &mut Vec<OpKind>) -> (SegmentStep, u64) {
+    fn write_piece(&self, config: &StorageConfig, ops: &mut Vec<OpKind>) -> (SegmentStep, u64) {
         let first =
             self.cache.from(self.written).next().expect("the cache holds what is not written");
         let (segment, at, mut bytes, mut next) = (first.segment, first.at, 0, self.written);
         let mut slices = SmallVec::new();
-        let mut whole = true;
         for entry in self.cache.from(self.written) {
             let len = entry.bytes.len() as u64;
             if entry.next > self.synced || entry.segment != segment {
                 break;
             }
-            if bytes > 0 && bytes + len > bytes_max {
-                whole = false;
+            if bytes > 0 && bytes + len > config.piece_bytes_max {
                 break;
             }
             if len > 0 {
@@ -201,7 +200,7 @@ impl Log {
         let info = self.segments[self.segment_of(segment).expect("its batches are cached")];
         let closes = next == info.next && self.segments.last().is_some_and(|s| s.base > segment);
         let wanted = self.writer.target.is_some_and(|t| self.file_synced < t && t <= next);
-        if closes || wanted || !whole || self.writer.unsynced_bytes + bytes >= bytes_max {
+        if closes || wanted || self.writer.unsynced_bytes + bytes >= config.sync_bytes_max {
             self.sync_files(&info, closes || self.indexes_due(bytes), ops);
             return (SegmentStep::Synced { next }, bytes);
         }

@@ -92,6 +92,9 @@ impl Fault {
             self.spare -= 1;
             return None;
         }
+        if self.harm == Harm::Full && matches!(verb, Verb::List | Verb::Read | Verb::Find) {
+            return None; // reads take no space: the next operation that may is struck
+        }
         self.times -= 1;
         Some(self.harm)
     }

@@ -13,8 +13,15 @@ pub struct StorageConfig {
     pub write_bytes_min: u64,
     /// ... or the first of them has waited so long.
     pub write_linger_ms: u64,
-    /// Bytes of a piece, which is also how much of a file is unsynced at most.
+    /// Bytes of a piece.
     pub piece_bytes_max: u64,
+    /// A segment is synced once so many bytes of it are not. The disk starts their way out much earlier, or a sync
+    /// would hold up the journal's.
+    pub sync_bytes_max: u64,
+    /// Bytes appended that are not in segments: at half of it nothing lingers any more, at all of it nothing is
+    /// appended. So a journal that outruns the segments is slowed a little at a time, where a ring that fills up
+    /// would stop everybody until a whole checkpoint is done.
+    pub backlog_bytes_max: u64,
     /// Pieces under way at the same time, of different logs.
     pub pieces_max: u32,
     /// Below so many free bytes, less what is on its way to segments, nothing is appended.
@@ -31,6 +38,8 @@ impl Default for StorageConfig {
             write_bytes_min: 256 << 10,
             write_linger_ms: 1000,
             piece_bytes_max: 512 << 10,
+            sync_bytes_max: 8 << 20,
+            backlog_bytes_max: 32 << 20,
             pieces_max: 4,
             reserve_bytes: 128 << 20,
             retry_ms: 500,

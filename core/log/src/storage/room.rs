@@ -1,4 +1,4 @@
-//! Whether there is room for new data: the reserve on disk, and the journal.
+//! Whether there is room for new data: the reserve on disk, the journal, and how far segments are behind.
 //!
 //! An acknowledged batch must always find room in its segment. So appends stop while free space, less
 //! what is journalled and not yet in segments, is below a reserve, and go on again a quarter of the
@@ -56,8 +56,14 @@ impl Storage {
         match () {
             () if self.space.read_only => Room::ReadOnly,
             () if self.journal.room() == 0 => Room::Full,
+            () if self.space.unwritten_bytes >= self.config.backlog_bytes_max => Room::Full,
             () => Room::Free,
         }
+    }
+
+    /// Whether so much waits for its segment that nothing may linger.
+    pub(super) fn is_behind(&self) -> bool {
+        self.space.unwritten_bytes >= self.config.backlog_bytes_max / 2
     }
 
     /// Looks at the free space and says if the room changed.

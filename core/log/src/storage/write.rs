@@ -41,11 +41,12 @@ impl Writes {
 impl Storage {
     /// Puts the log into the queue where it belongs, if it wants to be written at all.
     pub(super) fn queue_write(&mut self, now: Now, id: LogId) {
+        let behind = self.is_behind();
         let Some(log) = self.logs.get_mut(&id) else { return };
         if !log.wants_piece() || log.writer.ready {
             return;
         }
-        let enough = log.waiting_bytes() >= self.config.write_bytes_min;
+        let enough = behind || log.waiting_bytes() >= self.config.write_bytes_min;
         // What was begun is finished, over the ends of segments.
         let begun = log.written < log.writer.goal;
         if enough || begun || log.writer.target.is_some_and(|t| log.file_synced < t) {
@@ -74,7 +75,7 @@ impl Storage {
             }
             log.writer.goal = log.synced;
             let generation = Generation { boot: self.boot, cut: log.cut };
-            if log.start_piece(generation, self.config.piece_bytes_max, out) {
+            if log.start_piece(generation, &self.config, out) {
                 self.writes.pieces += 1;
             }
         }
@@ -88,7 +89,8 @@ impl Storage {
             }
             return Some(id);
         }
-        let (_, id) = self.writes.dirty.pop_front_if(|(due, _)| *due <= now.mono)?;
+        let behind = self.is_behind();
+        let (_, id) = self.writes.dirty.pop_front_if(|(due, _)| behind || *due <= now.mono)?;
         if let Some(log) = self.logs.get_mut(&id) {
             log.writer.dirty = false;
         }

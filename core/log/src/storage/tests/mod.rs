@@ -39,6 +39,8 @@ pub fn config() -> StorageConfig {
         write_bytes_min: 4 << 10,
         write_linger_ms: 5,
         piece_bytes_max: 8 << 10,
+        sync_bytes_max: 8 << 10,
+        backlog_bytes_max: 1 << 20,
         pieces_max: 2,
         reserve_bytes: 1 << 20,
         retry_ms: 10,
@@ -289,6 +291,22 @@ fn an_unreadable_disk_or_a_failed_sync_is_fatal() {
 }
 
 use crate::disk::DiskError;
+
+#[test]
+fn a_journal_that_outruns_the_segments_is_slowed_until_they_follow() {
+    let mut rig = Rig::booted(Mem::default());
+    rig.storage.config.backlog_bytes_max = 10_000;
+    let log = rig.create("orders-0", 1);
+    let mut appended = 0;
+    while rig.storage.room() == Room::Free {
+        rig.append(log, 1, 1000);
+        appended += 1;
+    }
+    assert_eq!(rig.storage.room(), Room::Full);
+    assert!((9..=10).contains(&appended), "{appended} times 1 kB and headers against 10 kB");
+    rig.run();
+    assert_eq!(rig.storage.room(), Room::Free, "without waiting for a linger");
+}
 
 #[test]
 fn a_full_disk_refuses_appends_and_recovers_by_itself() {
