@@ -310,6 +310,13 @@ impl Journal {
         self.ring.used()
     }
 
+    /// Whether there are files that a checkpoint of everything would free: all that hold groups, but for the one that
+    /// is being written.
+    pub fn holds_full_files(&self) -> bool {
+        let tail = self.ring.tail.map(|(i, _)| i);
+        self.ring.files.iter().enumerate().any(|(i, f)| f.last.is_some() && tail != Some(i))
+    }
+
     /// Bytes of all files that are made.
     pub fn size(&self) -> u64 {
         let made = self.ring.files.iter().filter(|f| f.state == FileState::Ready);

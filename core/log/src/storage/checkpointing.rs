@@ -226,9 +226,10 @@ impl Storage {
         notes.push(Note::CheckpointDone);
     }
 
-    /// Asks for a checkpoint once half of the journal is used.
+    /// Asks for a checkpoint once half of the journal is used and one would free some of it: it never frees the file
+    /// that is being written, which may be more than half of a small ring.
     pub(super) fn ask_checkpoint(&mut self, notes: &mut Vec<Note>) {
-        let half = self.journal.used() * 2 > self.journal.size();
+        let half = self.journal.used() * 2 > self.journal.size() && self.journal.holds_full_files();
         let asked = self.checkpointing.asked || self.is_checkpointing();
         if half && !asked {
             self.checkpointing.asked = true;

@@ -540,3 +540,35 @@ fn a_log_that_is_written_before_the_sweep_cuts_its_own_leftovers() {
     let segment = again.disk.file("orders-0/00000000000000000000.log").expect("a segment");
     assert_eq!(segment.len() as u64, again.storage.segments(log)[0].bytes);
 }
+
+/// A ring of two files, of which the one being written is soon more than half of all there is: a checkpoint never
+/// frees that one, so it is no reason to take another.
+#[test]
+fn a_checkpoint_is_wanted_only_where_it_frees_a_file() {
+    let journal = JournalConfig {
+        bytes: 96 << 10,
+        file_bytes: 64 << 10,
+        first_file_bytes: 32 << 10,
+        ..config().journal
+    };
+    let mut rig = Rig::with(Mem::default(), StorageConfig { journal, ..config() });
+    rig.boot();
+    rig.run();
+    let log = rig.create("orders-0", 1);
+    let (mut checkpoints, mut groups) = (0, 0);
+    for _ in 0..300 {
+        rig.append(log, 1, 100);
+        rig.run();
+        rig.wait(20);
+        checkpoints += rig.notes.iter().filter(|n| matches!(n, Note::CheckpointDone)).count();
+        groups += 2; // it, and its seal
+        rig.notes.clear();
+        assert_eq!(rig.storage.room(), Room::Free);
+    }
+    // Both files together take 22 groups of one block each, and each of them is left once in that time.
+    let left = 2 * (groups / 22 + 1);
+    assert!(
+        (5..=left).contains(&checkpoints),
+        "{checkpoints} checkpoints, files left {left} times"
+    );
+}
