@@ -12,6 +12,11 @@ pub(crate) fn failed(what: &str, path: &str, errno: Errno) -> DiskError {
     DiskError { kind: kind(errno), detail: format!("cannot {what} {path}: {words}") }
 }
 
+/// An error of a sync: what was not written is forgotten, so that even a full disk is no "try again".
+pub(crate) fn lost(what: &str, path: &str, errno: Errno) -> DiskError {
+    DiskError { kind: DiskErrorKind::Io, ..failed(what, path, errno) }
+}
+
 /// An error that no system call reported.
 pub(crate) fn refused(kind: DiskErrorKind, detail: String) -> DiskError {
     DiskError { kind, detail }
@@ -35,6 +40,7 @@ mod tests {
         assert_eq!(e.kind, DiskErrorKind::Full);
         assert!(e.detail.starts_with("cannot write 4096 bytes at 0 of orders-0/1.log: No space"));
         assert_eq!(failed("sync", "x", Errno::IO).kind, DiskErrorKind::Io);
+        assert_eq!(lost("sync", "x", Errno::NOSPC).kind, DiskErrorKind::Io);
         assert_eq!(failed("sync", "x", Errno::ROFS).kind, DiskErrorKind::Io);
         assert_eq!(failed("read", "x", Errno::NOENT).kind, DiskErrorKind::NotFound);
     }

@@ -10,7 +10,7 @@
 //! - Only files that nobody uses are closed, so the table may exceed its limit by one per thread.
 //! - Journal files are opened direct and never evicted: they are few, and always in use.
 
-use crate::error::{failed, refused};
+use crate::error::{failed, lost, refused};
 use crate::transfer;
 use rustix::fs::{Mode, OFlags, openat};
 use rustix::io::Errno;
@@ -203,7 +203,7 @@ impl Files {
             drop(table);
             // Whoever comes for the file meanwhile finds it; the next round looks afresh.
             if let Err(errno) = open.sync() {
-                let error = failed("sync", &name.path(), errno);
+                let error = lost("sync", &name.path(), errno);
                 self.table().lost.insert(name, error);
             }
         }

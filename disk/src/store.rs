@@ -1,6 +1,6 @@
 //! What the store lane does, and journal writes: one function per operation, each a few system calls.
 
-use crate::error::{failed, refused};
+use crate::error::{failed, lost, refused};
 use crate::files::{Files, Missing, Open, dir_path};
 use crate::remove::{Removals, Started};
 use crate::transfer::{self, STAGED_BYTES_MIN, Stage};
@@ -116,7 +116,7 @@ fn create(files: &Files, name: &FileName, len: u64) -> Result<(), DiskError> {
 
 fn sync(files: &Files, name: &FileName) -> Result<(), DiskError> {
     let open = files.open(name, Missing::Error)?;
-    open.sync().map_err(|errno| failed("sync", &name.path(), errno))?;
+    open.sync().map_err(|errno| lost("sync", &name.path(), errno))?;
     files.lost_error(name).map_or(Ok(()), Err)
 }
 

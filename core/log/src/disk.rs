@@ -247,7 +247,7 @@ impl OpKind {
 pub enum Done {
     /// A journal group is durable.
     Group(crate::id::GroupSeq),
-    /// A journal file has been made.
+    /// A step of making a journal file, or the header of the last one, is durable.
     JournalFile(u32),
     /// A step of boot recovery; the number says which read.
     Boot(u32),
@@ -259,7 +259,7 @@ pub enum Done {
     Remove { log: LogId, step: u8 },
     /// A read or query on somebody's behalf; the ticket says whose.
     Ticket(u64),
-    /// Nobody waits for it; an error still counts.
+    /// Nobody waits for it: something that is no longer wanted goes. An error still counts.
     Nothing,
 }
 
@@ -304,7 +304,8 @@ pub enum DiskOk {
 pub enum DiskErrorKind {
     /// No such file or directory.
     NotFound,
-    /// No space left (ENOSPC, EDQUOT).
+    /// No space left (ENOSPC, EDQUOT). The same operation may be tried again: nothing that was written before is lost.
+    /// An [`OpKind::Sync`] that fails never says so, for what it did not write the kernel has forgotten.
     Full,
     /// The device failed (EIO and everything else).
     Io,

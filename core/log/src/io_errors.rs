@@ -1,16 +1,23 @@
 //! What a failed disk operation means: a table, looked up once per failure.
 //!
-//! | what failed                     | Full          | NotFound      | Io, Corrupt, Stale |
-//! |---------------------------------|---------------|---------------|--------------------|
-//! | journal group                   | fatal         | fatal         | fatal              |
-//! | a further journal file          | again later   | fatal         | fatal              |
-//! | segment, index, checkpoint, name| again later   | fatal         | fatal              |
-//! | read at boot                    | fatal         | not there     | unreadable         |
-//! | read for a sweep                | skip          | skip          | skip               |
+//! | what failed                      | Full        | NotFound  | Io, Corrupt, Stale |
+//! |----------------------------------|-------------|-----------|--------------------|
+//! | making a new data directory      | refuse      | fatal     | fatal              |
+//! | journal group                    | again later | fatal     | fatal              |
+//! | a further journal file           | again later | fatal     | fatal              |
+//! | segment, index, checkpoint, name | again later | fatal     | fatal              |
+//! | removal of leftovers             | again later | fatal     | fatal              |
+//! | read at boot                     | unreadable  | not there | unreadable         |
+//! | list for a sweep                 | skip        | skip      | skip               |
 //!
 //! A failed write or sync is never tried again on the same file and believed: the kernel may have marked
 //! the lost pages clean ("fsyncgate"), so the process ends and recovery reads what is really there. A
-//! full disk is different: nothing was taken, and the same bytes at the same place are tried later.
+//! full disk is different: what was not taken is still here, all of it is written again at the same place, and
+//! only then synced and believed. That holds for a journal group too (its place was written before, but a file
+//! system that copies on write needs space all the same). The one thing that could not be done again is
+//! the sync of a segment, whose earlier pieces may have left the cache: so a disk never calls that failure Full
+//! ([`DiskErrorKind::Full`]), and it is fatal like any other lost write. A new data directory holds nothing that
+//! waiting could save, and whoever starts the first broker is there to read why it did not start.
 //! Reads on somebody's behalf come back to the core, which marks the range with
 //! [`crate::storage::Storage::mark_faulty`] if the bytes are bad.
 
@@ -19,12 +26,16 @@ use crate::disk::DiskErrorKind;
 /// What an operation was for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
-    /// Write or sync of a journal group.
+    /// Directories and first journal file of a data directory that holds nothing yet.
+    Founding,
+    /// Write or sync of a journal group, or of the header that comes before the first of a life.
     JournalGroup,
     /// Making a journal file.
     JournalFile,
-    /// Anything in the store lane: segments, indexes, checkpoints, names.
+    /// Anything in the store lane that somebody waits for: segments, indexes, checkpoints, names.
     Store,
+    /// Unlinking and cutting what is no longer wanted.
+    Cleanup,
     /// A read or list while booting.
     BootRead,
     /// A list that looks for leftovers.
@@ -38,6 +49,8 @@ pub enum Verdict {
     Fatal,
     /// Do the same again later; no new data is taken until it works.
     Retry,
+    /// Do not start.
+    Refuse,
     /// The file or directory is not there, which is an answer.
     Absent,
     /// The file is there and its bytes are no good, which recovery must judge.
@@ -52,11 +65,10 @@ pub fn verdict(purpose: Purpose, kind: DiskErrorKind) -> Verdict {
     match (purpose, kind) {
         (Purpose::Sweep, _) => Verdict::Skip,
         (Purpose::BootRead, NotFound) => Verdict::Absent,
-        (Purpose::BootRead, Io | Corrupt | Stale) => Verdict::Unreadable,
-        (Purpose::BootRead, Full) => Verdict::Fatal,
-        (Purpose::JournalFile | Purpose::Store, Full) => Verdict::Retry,
-        (Purpose::JournalGroup, _) => Verdict::Fatal,
-        (Purpose::JournalFile | Purpose::Store, NotFound | Io | Corrupt | Stale) => Verdict::Fatal,
+        (Purpose::BootRead, Full | Io | Corrupt | Stale) => Verdict::Unreadable,
+        (Purpose::Founding, Full) => Verdict::Refuse,
+        (_, Full) => Verdict::Retry,
+        (_, NotFound | Io | Corrupt | Stale) => Verdict::Fatal,
     }
 }
 
@@ -64,17 +76,19 @@ pub fn verdict(purpose: Purpose, kind: DiskErrorKind) -> Verdict {
 mod tests {
     use super::*;
     use DiskErrorKind::{Corrupt, Full, Io, NotFound, Stale};
-    use Purpose::{BootRead, JournalFile, JournalGroup, Store, Sweep};
-    use Verdict::{Absent, Fatal, Retry, Skip, Unreadable};
+    use Purpose::{BootRead, Cleanup, Founding, JournalFile, JournalGroup, Store, Sweep};
+    use Verdict::{Absent, Fatal, Refuse, Retry, Skip, Unreadable};
 
     /// The table at the head of this file, row by row.
     #[test]
     fn the_table() {
         for (purpose, full, missing, other) in [
-            (JournalGroup, Fatal, Fatal, Fatal),
+            (Founding, Refuse, Fatal, Fatal),
+            (JournalGroup, Retry, Fatal, Fatal),
             (JournalFile, Retry, Fatal, Fatal),
             (Store, Retry, Fatal, Fatal),
-            (BootRead, Fatal, Absent, Unreadable),
+            (Cleanup, Retry, Fatal, Fatal),
+            (BootRead, Unreadable, Absent, Unreadable),
             (Sweep, Skip, Skip, Skip),
         ] {
             assert_eq!(verdict(purpose, Full), full, "{purpose:?}");

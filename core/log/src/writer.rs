@@ -9,9 +9,7 @@
 //! names it; a segment is synced when it closes, its indexes then and now and then. Leftovers of an earlier life are cut off before the
 //! first piece: recovery believes a segment only up to the checkpoint.
 
-use crate::disk::{
-    Data, DirName, DiskErrorKind, DiskOp, Done, FileName, LogFile, OpKind, SegmentStep,
-};
+use crate::disk::{Data, DirName, DiskOp, Done, FileName, LogFile, OpKind, SegmentStep};
 use crate::id::{Generation, Offset};
 use crate::log::Log;
 use crate::segment::{INDEX_ENTRY_BYTES, Segment, TIME_ENTRY_BYTES};
@@ -63,7 +61,8 @@ pub(crate) struct Piece {
     bytes: u64,
     /// Whether it syncs indexes.
     indexes: bool,
-    failed: Option<DiskErrorKind>,
+    /// Whether the disk was too full for one of them.
+    refused: bool,
 }
 
 /// How far the files are, beside the cursors of the log itself.
@@ -106,6 +105,11 @@ impl Writer {
     pub fn busy(&self) -> bool {
         self.piece.is_some()
     }
+
+    /// Whether the disk was too full for something of the piece under way.
+    pub fn is_refused(&self) -> bool {
+        self.piece.is_some_and(|piece| piece.refused)
+    }
 }
 
 impl Log {
@@ -137,7 +141,7 @@ impl Log {
         // Only an index is written with a sync of its own; that of a new home comes before any index.
         let indexes = ops.iter().any(|op| matches!(op, OpKind::Write { sync: true, .. }));
         let left = ops.len() as u32;
-        self.writer.piece = Some(Piece { step, left, bytes, indexes, failed: None });
+        self.writer.piece = Some(Piece { step, left, bytes, indexes, refused: false });
         let done = Done::Segment { log: self.dir.log, generation, step };
         out.extend(ops.into_iter().map(|kind| DiskOp { kind, done }));
         true
@@ -289,18 +293,18 @@ impl Log {
         FileName::Log(self.dir.clone(), file)
     }
 
-    /// One operation of the piece came back; `failed` if the disk was full.
-    pub fn piece_done(&mut self, step: SegmentStep, failed: Option<DiskErrorKind>) -> Progress {
+    /// One operation of the piece came back; `refused` if the disk was full.
+    pub fn piece_done(&mut self, step: SegmentStep, refused: bool) -> Progress {
         let Some(piece) = self.writer.piece.as_mut().filter(|p| p.step == step) else {
             return Progress::Waiting;
         };
         piece.left -= 1;
-        piece.failed = piece.failed.or(failed);
+        piece.refused |= refused;
         if piece.left > 0 {
             return Progress::Waiting;
         }
         let piece = self.writer.piece.take().expect("it was just looked at");
-        if piece.failed.is_some() {
+        if piece.refused {
             return Progress::Full;
         }
         match step {

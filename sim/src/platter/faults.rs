@@ -46,7 +46,7 @@ pub enum Verb {
 pub enum Harm {
     /// The operation fails with EIO and does nothing.
     Io,
-    /// The operation fails with ENOSPC and does nothing.
+    /// The operation fails with ENOSPC and does nothing. A sync of a file is [`Harm::SyncFails`], a read succeeds.
     Full,
     /// A sync (or the sync of a synced write) fails with EIO and marks the dirty pages clean.
     SyncFails,
@@ -97,6 +97,13 @@ impl Fault {
         }
         self.times -= 1;
         Some(self.harm)
+    }
+}
+
+impl Verb {
+    /// Whether the operation may need space.
+    pub fn changes(self) -> bool {
+        !matches!(self, Verb::List | Verb::Read | Verb::Find)
     }
 }
 

@@ -21,7 +21,11 @@ impl Platter {
         self.counts.faults += u64::from(harm.is_some());
         let sync = match harm {
             Some(Harm::Io) => return Err(injected(DiskErrorKind::Io, "EIO", role, verb)),
-            Some(Harm::Full) => return Err(injected(DiskErrorKind::Full, "ENOSPC", role, verb)),
+            // A sync that fails has lost pages, whatever the kernel's word for it.
+            Some(Harm::Full) if verb == Verb::Sync && durable => Sync::Fails,
+            Some(Harm::Full) if verb.changes() => {
+                return Err(injected(DiskErrorKind::Full, "ENOSPC", role, verb));
+            }
             Some(Harm::SyncFails) if durable => Sync::Fails,
             Some(Harm::Lies) => Sync::Nothing,
             _ if durable => Sync::Works,

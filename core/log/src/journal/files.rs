@@ -36,7 +36,9 @@ pub struct RingFile {
 pub enum FileState {
     /// Its zeroes are being written.
     Filling,
-    /// It is full of zeroes; its name and header are being made durable.
+    /// It is full of zeroes; its header is being written and made durable.
+    Heading,
+    /// Its name is being made durable.
     Naming,
     /// It can be written.
     Ready,
@@ -181,6 +183,14 @@ pub fn header(file: u32, blocks: u32) -> Block {
     let crc = crc32fast::hash(&b[..HEADER_BYTES]);
     b[HEADER_BYTES..HEADER_BYTES + 4].copy_from_slice(&crc.to_le_bytes());
     block
+}
+
+/// Whether a crash while file `file` was made can have left it so: zeroes of any length, and at most some bytes of
+/// its header.
+pub fn is_unfinished(file: u32, bytes: &[u8]) -> bool {
+    let (head, rest) = bytes.split_at(bytes.len().min(HEADER_BYTES + 4));
+    let whole = header(file, u32::try_from(bytes.len() / BLOCK_BYTES).unwrap_or(0));
+    rest.iter().all(|&b| b == 0) && head.iter().zip(&whole.0).all(|(&b, &own)| b == 0 || b == own)
 }
 
 /// Reads the first block of a file. Magic, version and the checksum of the first 32 bytes keep

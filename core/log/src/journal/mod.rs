@@ -38,8 +38,8 @@ use std::sync::Arc;
 
 /// A seal follows the last sync after so many milliseconds.
 pub const SEAL_MS: u64 = 10;
-/// A file that could not be made is tried again after so many milliseconds.
-pub const FILE_RETRY_MS: u64 = 1000;
+/// What a full disk did not take is tried again after so many milliseconds.
+pub const FULL_RETRY_MS: u64 = 1000;
 /// Buffers that are kept for later groups: one for the open group, one for the group in flight.
 const SPARES_MAX: usize = 2;
 
@@ -121,10 +121,15 @@ pub struct Journal {
     /// When the last sync returned, while the group that it made durable is covered by no later
     /// group.
     unsealed: Option<Mono>,
-    /// A file with groups that recovery kept though their sync may never have returned.
-    resync: Option<usize>,
-    /// No file is made before then, because one could not be made.
+    /// A file with groups that recovery kept though their sync may never have returned: no group is written
+    /// before its header was, with a sync. Live while that is to be done or under way.
+    resync: Option<Resync>,
+    /// No file is made before then, because the disk was full.
     files_rest: Option<Mono>,
+    /// When the group in flight, or the header before it, is written again, because the disk was full.
+    again: Option<Mono>,
+    /// Whether the disk was too full for the last file that was asked for, and for the last group.
+    refused: Refused,
     memory: Memory,
 }
 
@@ -133,7 +138,26 @@ pub struct Journal {
 struct Flight {
     seq: GroupSeq,
     blocks: Arc<Vec<Block>>,
+    /// File and byte where it goes.
+    file: u32,
+    at: u64,
     seal: bool,
+}
+
+/// What a full disk has not taken yet.
+#[derive(Clone, Copy, Debug, Default)]
+struct Refused {
+    file: bool,
+    group: bool,
+}
+
+/// A header that is to be written once more.
+#[derive(Clone, Copy, Debug)]
+struct Resync {
+    /// Index of its file.
+    index: usize,
+    /// Whether the write is with the disk.
+    asked: bool,
 }
 
 /// Memory of earlier groups, for later ones. Says nothing about the journal, so that a copy of the
@@ -178,7 +202,7 @@ impl Journal {
         // Entering a file begins a lap, going on in one does not: its lap begins here.
         let lap = if tail.is_some() { image.next_lap } else { image.next_lap - 1 };
         let ring = Ring { files, tail, lap, lsn: image.next_lsn };
-        let resync = tail.map(|(index, _)| index);
+        let resync = tail.map(|(index, _)| Resync { index, asked: false });
         let echo = image.echo.clone();
         Journal { resync, first: image.from, ..Journal::new(config, ring, image.next_seq, echo) }
     }
@@ -196,6 +220,8 @@ impl Journal {
             unsealed: None,
             resync: None,
             files_rest: None,
+            again: None,
+            refused: Refused::default(),
             memory: Memory::default(),
         }
     }
@@ -232,14 +258,7 @@ impl Journal {
     /// Once per turn.
     pub fn flush(&mut self, now: Now, out: &mut Vec<DiskOp>) {
         self.grow(now.mono, out);
-        self.write_closed(out);
-        if self.flight.is_none() && self.queue.is_empty() && !self.open.is_empty() {
-            let blocks = self.open.blocks(self.echo.entries.len(), 0);
-            if let Some(place) = self.ring.place(blocks) {
-                let group = self.take_open();
-                self.write(group, place, out);
-            }
-        }
+        self.write_next(out);
         self.invariants();
     }
 
@@ -248,12 +267,20 @@ impl Journal {
     pub fn done(&mut self, now: Now, seq: GroupSeq, out: &mut Vec<DiskOp>) -> Synced {
         let flight = self.flight.take().expect("a group is in flight");
         assert_eq!(flight.seq, seq, "the group in flight is the one that is done");
+        self.refused.group = false;
         self.synced = seq;
         self.unsealed = (!flight.seal).then_some(now.mono);
         self.memory.give_back(flight.blocks, self.group_blocks_max());
         self.write_closed(out);
         self.invariants();
         Synced { through: seq }
+    }
+
+    /// The disk was too full for the group in flight. Nothing was lost: all of it is written again later, at the
+    /// same place, before its sync is believed.
+    pub fn group_refused(&mut self, now: Now, seq: GroupSeq) {
+        assert!(self.flight.as_ref().is_some_and(|f| f.seq == seq), "the group in flight");
+        (self.refused.group, self.again) = (true, Some(now.mono.after_ms(FULL_RETRY_MS)));
     }
 
     /// A step of making a file is done (`Done::JournalFile(number)` came back well).
@@ -263,27 +290,48 @@ impl Journal {
         let name = FileName::Journal(number);
         match file.state {
             FileState::Filling => {
-                file.state = FileState::Naming;
+                file.state = FileState::Heading;
                 let data = Data::Blocks(Arc::new(vec![files::header(number, file.blocks)]));
-                let kind = OpKind::Write { file: name.clone(), at: 0, data, sync: true };
-                out.push(DiskOp { kind, done: Done::Nothing });
+                let kind = OpKind::Write { file: name, at: 0, data, sync: true };
+                out.push(DiskOp { kind, done: Done::JournalFile(number) });
+            }
+            FileState::Heading => {
+                file.state = FileState::Naming;
                 let kind = OpKind::SyncDir { dir: DirName::Journal };
                 out.push(DiskOp { kind, done: Done::JournalFile(number) });
             }
             FileState::Naming => {
                 file.state = FileState::Ready;
+                self.refused.file = false;
                 self.make_file(out);
                 self.write_closed(out);
             }
-            FileState::Ready => panic!("{} was made already", name.path()),
+            FileState::Ready => {
+                let asked = self.resync.take_if(|r| r.asked);
+                assert!(asked.is_some(), "{} was made already", name.path());
+                self.refused.group = false;
+                self.write_next(out);
+            }
         }
         self.invariants();
     }
 
-    /// A file could not be made, for want of space say. It is tried again later.
-    pub fn file_failed(&mut self, now: Now, number: u32) {
-        self.ring.files.retain(|f| f.number != number || f.state == FileState::Ready);
-        self.files_rest = Some(now.mono.after_ms(FILE_RETRY_MS));
+    /// The disk was too full for a step of making a file. It is tried again later.
+    pub fn file_refused(&mut self, now: Now, number: u32) {
+        let later = Some(now.mono.after_ms(FULL_RETRY_MS));
+        let making = |f: &RingFile| f.number == number && f.state != FileState::Ready;
+        if self.ring.files.iter().any(making) {
+            self.ring.files.retain(|f| !making(f));
+            (self.refused.file, self.files_rest) = (true, later);
+        } else if let Some(resync) = &mut self.resync {
+            resync.asked = false;
+            (self.refused.group, self.again) = (true, later);
+        }
+    }
+
+    /// Whether there is something that the disk was too full for when it was last tried.
+    pub fn is_refused(&self) -> bool {
+        self.refused.file || self.refused.group
     }
 
     /// A durable checkpoint covers every group before `before`: files wholly before it are written
@@ -332,7 +380,7 @@ impl Journal {
     pub fn deadline(&self) -> Option<Mono> {
         let quiet = self.flight.is_none() && self.queue.is_empty() && self.open.is_empty();
         let seal = self.unsealed.filter(|_| quiet).map(|at| at.after_ms(SEAL_MS));
-        [seal, self.files_rest].into_iter().flatten().min()
+        [seal, self.files_rest, self.again].into_iter().flatten().min()
     }
 
     /// Seals the journal if the last sync is [`SEAL_MS`] old, and tries again to make files.
@@ -340,6 +388,12 @@ impl Journal {
         let due = self.unsealed.is_some_and(|at| now.mono >= at.after_ms(SEAL_MS));
         if due {
             self.seal(now, out);
+        }
+        if self.again.take_if(|at| now.mono >= *at).is_some() {
+            match &self.flight {
+                Some(flight) => out.push(flight.write()),
+                None => self.write_next(out),
+            }
         }
         self.grow(now.mono, out);
     }
@@ -374,6 +428,20 @@ impl Journal {
         std::mem::replace(&mut self.open, next)
     }
 
+    /// Hands the oldest group that is full, or else the open one, to the disk.
+    fn write_next(&mut self, out: &mut Vec<DiskOp>) {
+        self.write_closed(out);
+        if self.flight.is_none() && self.queue.is_empty() && !self.open.is_empty() {
+            let blocks = self.open.blocks(self.echo.entries.len(), 0);
+            if let Some(place) = self.ring.place(blocks)
+                && !self.rewrites_header(out)
+            {
+                let group = self.take_open();
+                self.write(group, place, out);
+            }
+        }
+    }
+
     /// Hands the oldest full group to the disk.
     fn write_closed(&mut self, out: &mut Vec<DiskOp>) {
         if self.flight.is_some() {
@@ -382,13 +450,15 @@ impl Journal {
         let Some(group) = self.queue.front() else { return };
         let blocks = group.blocks(self.echo.entries.len(), 0);
         let Some(place) = self.ring.place(blocks) else { return };
+        if self.rewrites_header(out) {
+            return;
+        }
         let group = self.queue.pop_front().expect("looked at above");
         self.write(group, place, out);
     }
 
     fn write(&mut self, group: Open, place: Place, out: &mut Vec<DiskOp>) {
         assert_eq!(group.seq.0, self.synced.0 + 1, "one group in flight, in order");
-        self.rewrite_header(out);
         let (seq, seal, echo) = (group.seq, group.is_seal(), group.echo());
         let file = self.ring.files[place.index].number;
         if place.enter {
@@ -408,23 +478,24 @@ impl Journal {
         self.memory.entries = entries;
         self.echo = echo;
         self.ring.take(place, blocks.len(), seq);
-        let blocks = Arc::new(blocks);
-        let data = Data::Blocks(Arc::clone(&blocks));
         let at = u64::from(place.at) * BLOCK_BYTES as u64;
-        let kind = OpKind::Write { file: FileName::Journal(file), at, data, sync: true };
-        out.push(DiskOp { kind, done: Done::Group(seq) });
-        self.flight = Some(Flight { seq, blocks, seal });
+        let flight = Flight { seq, blocks: Arc::new(blocks), file, at, seal };
+        out.push(flight.write());
+        self.flight = Some(flight);
     }
 
     /// Before the first group of a life: syncs the file whose last group recovery kept, by writing
     /// its header again. The group was read, but perhaps from a cache; nothing may follow it before
-    /// it is durable.
-    fn rewrite_header(&mut self, out: &mut Vec<DiskOp>) {
-        let Some(index) = self.resync.take() else { return };
-        let RingFile { number, blocks, .. } = self.ring.files[index];
-        let data = Data::Blocks(Arc::new(vec![files::header(number, blocks)]));
-        let kind = OpKind::Write { file: FileName::Journal(number), at: 0, data, sync: true };
-        out.push(DiskOp { kind, done: Done::Nothing });
+    /// it is durable, and so the first group waits as long as this says true.
+    fn rewrites_header(&mut self, out: &mut Vec<DiskOp>) -> bool {
+        let Some(Resync { index, asked }) = &mut self.resync else { return false };
+        if self.again.is_none() && !std::mem::replace(asked, true) {
+            let RingFile { number, blocks, .. } = self.ring.files[*index];
+            let data = Data::Blocks(Arc::new(vec![files::header(number, blocks)]));
+            let kind = OpKind::Write { file: FileName::Journal(number), at: 0, data, sync: true };
+            out.push(DiskOp { kind, done: Done::JournalFile(number) });
+        }
+        true
     }
 
     /// Asks for the next file of the ring unless the last attempt failed a moment ago.
@@ -451,6 +522,7 @@ impl Journal {
         // for just this group: then the ring grows beyond its size.
         let turns = self.ring.files.len() >= 3 || self.can_turn();
         if turns && self.size() + bytes > self.config.bytes && !self.is_starved() {
+            self.refused.file = false;
             return;
         }
         let number = self.ring.files.iter().map(|f| f.number).max().unwrap_or(0) + 1;
@@ -491,6 +563,16 @@ impl Journal {
             next += 1;
         }
         assert_eq!(self.open.seq.0, next, "the open group is the last");
+    }
+}
+
+impl Flight {
+    /// Its write and sync.
+    fn write(&self) -> DiskOp {
+        let data = Data::Blocks(Arc::clone(&self.blocks));
+        let file = FileName::Journal(self.file);
+        let kind = OpKind::Write { file, at: self.at, data, sync: true };
+        DiskOp { kind, done: Done::Group(self.seq) }
     }
 }
 

@@ -2,15 +2,19 @@
 //!
 //! | stage   | waits for                                   | then                                    |
 //! |---------|---------------------------------------------|-----------------------------------------|
-//! | Listing | entries of `checkpoint` and `journal`       | reads what is there, or makes the house |
+//! | Listing | entries of `checkpoint`, `journal`, root    | reads what is there, or makes the house |
 //! | Making  | directories of a new data directory         | starts an empty journal                 |
 //! | Reading | bytes of the checkpoints and journal files  | replays                                 |
 //! | Sealing | the group with this boot's number and marks | serves                                  |
 //!
 //! Nothing that recovery read is changed before it is over: it may crash and start again at any point.
 //! The newest readable checkpoint counts, in the order `current`, `next` (complete, but its rename was
-//! lost), `previous`. Log directories are not looked at: 1,000 logs cost no more than their lines in the
+//! lost), `previous`. Log directories are not looked into: 1,000 logs cost no more than their lines in the
 //! checkpoint, and leftovers in them are cleaned while serving ([`super::sweep`]).
+//!
+//! A directory is new if it has no checkpoint and its journal has no group: nothing was ever acknowledged there. A
+//! crash leaves it so only before the first group is durable, and no log has a directory before then. So where
+//! one has, the journal was lost, and taking the directory for a new one would lose the logs with it ([`orphan`]).
 
 use super::replay::{Rebuilt, rebuild};
 use super::{Note, Recovered, Storage};
@@ -33,12 +37,15 @@ pub(super) enum Stage {
     Listing {
         checkpoints: Option<Vec<DirEntry>>,
         journal: Option<Vec<DirEntry>>,
+        root: Option<Vec<DirEntry>>,
     },
     Making {
         left: u32,
     },
     Reading {
         left: u32,
+        /// A directory that only a log can have.
+        orphan: Option<String>,
         checkpoints: BTreeMap<u32, Bytes>,
         journal: Vec<(u32, Bytes)>,
         /// Lengths of the journal files.
@@ -57,7 +64,8 @@ pub(super) enum Stage {
 
 const LIST_CHECKPOINTS: u32 = 0;
 const LIST_JOURNAL: u32 = 1;
-const MAKE: u32 = 2;
+const LIST_ROOT: u32 = 2;
+const MAKE: u32 = 6;
 /// Reads of checkpoints, in the order in which they are believed.
 const CHECKPOINTS: [(u32, FileName, &str); 3] = [
     (3, FileName::Checkpoint, "current"),
@@ -76,10 +84,11 @@ impl Storage {
     /// Starts recovery. [`Note::Recovered`] or [`Note::Fatal`] ends it.
     pub fn boot(&mut self, _now: Now, out: &mut Vec<DiskOp>) {
         assert!(matches!(self.stage, Stage::New), "a storage boots once");
-        self.stage = Stage::Listing { checkpoints: None, journal: None };
+        self.stage = Stage::Listing { checkpoints: None, journal: None, root: None };
         let list = |dir, step| DiskOp { kind: OpKind::List { dir }, done: Done::Boot(step) };
         out.push(list(DirName::Checkpoint, LIST_CHECKPOINTS));
         out.push(list(DirName::Journal, LIST_JOURNAL));
+        out.push(list(DirName::Root, LIST_ROOT));
     }
 
     pub(super) fn is_serving(&self) -> bool {
@@ -99,12 +108,12 @@ impl Storage {
         out: &mut Vec<DiskOp>,
         notes: &mut Vec<Note>,
     ) {
-        let purpose = if step == MAKE { Purpose::Store } else { Purpose::BootRead };
+        let purpose = if step == MAKE { Purpose::Founding } else { Purpose::BootRead };
         let ok = match result {
             Ok(ok) => Some(ok),
             Err(e) => match self.failed(now, purpose, &e, notes) {
                 Verdict::Absent => None,
-                Verdict::Unreadable if step <= LIST_JOURNAL => {
+                Verdict::Unreadable if step <= LIST_ROOT => {
                     let why = format!("{e}: recovery cannot go on without it");
                     return self.boot_failed(why, notes);
                 }
@@ -117,22 +126,22 @@ impl Storage {
                     notes.push(Note::Warning(e.to_string()));
                     None
                 }
-                Verdict::Fatal => {
-                    self.stage = Stage::Failed;
-                    return;
-                }
-                Verdict::Retry | Verdict::Skip => {
-                    return self.boot_failed(format!("{e}: no space to start; free some"), notes);
-                }
+                Verdict::Fatal | Verdict::Refuse => return,
+                Verdict::Retry | Verdict::Skip => unreachable!("not a verdict on a boot's step"),
             },
         };
         match &mut self.stage {
-            Stage::Listing { checkpoints, journal } => {
+            Stage::Listing { checkpoints, journal, root } => {
                 let entries = match ok {
                     Some(DiskOk::Entries(entries)) => entries,
                     _ => Vec::new(),
                 };
-                *(if step == LIST_JOURNAL { journal } else { checkpoints }) = Some(entries);
+                let list = match step {
+                    LIST_JOURNAL => journal,
+                    LIST_ROOT => root,
+                    _ => checkpoints,
+                };
+                *list = Some(entries);
                 self.listed(out, notes);
             }
             Stage::Making { left } => {
@@ -169,12 +178,17 @@ impl Storage {
         notes.push(Note::Fatal(why));
     }
 
-    /// Both directories are known: read everything in them at once.
+    /// The directories are known: read everything in checkpoint and journal at once.
     fn listed(&mut self, out: &mut Vec<DiskOp>, notes: &mut Vec<Note>) {
-        let Stage::Listing { checkpoints: Some(checkpoints), journal: Some(journal) } = &self.stage
+        let Stage::Listing {
+            checkpoints: Some(checkpoints),
+            journal: Some(journal),
+            root: Some(root),
+        } = &self.stage
         else {
             return;
         };
+        let orphan = orphan(root);
         let mut reads = Vec::new();
         let mut lens = BTreeMap::new();
         for (step, file, name) in CHECKPOINTS {
@@ -196,6 +210,10 @@ impl Storage {
                 ))),
             }
         }
+        if let (true, Some(name)) = (reads.is_empty(), &orphan) {
+            let why = journal_lost(name);
+            return self.boot_failed(why, notes);
+        }
         if reads.is_empty() {
             let make = |kind| DiskOp { kind, done: Done::Boot(MAKE) };
             out.push(make(OpKind::MakeDir { dir: DirName::Journal }));
@@ -206,6 +224,7 @@ impl Storage {
         }
         self.stage = Stage::Reading {
             left: reads.len() as u32,
+            orphan,
             checkpoints: BTreeMap::new(),
             journal: Vec::new(),
             lens,
@@ -289,11 +308,19 @@ impl Storage {
             );
         }
         let empty = journal.is_empty();
+        let is_founded = checkpoint.is_some();
         let from = checkpoint.as_ref().map_or(GroupSeq(1), |c| c.from);
         let image = match recover(journal, from) {
             Ok(image) => image,
             Err(e) => return self.boot_failed(e.to_string(), notes),
         };
+        if let Stage::Reading { orphan: Some(name), .. } = &self.stage
+            && !is_founded
+            && image.groups.is_empty()
+        {
+            let why = journal_lost(name);
+            return self.boot_failed(why, notes);
+        }
         self.journal = match empty {
             true => Journal::create(self.config.journal),
             false => Journal::resume(&image, self.config.journal),
@@ -347,4 +374,24 @@ impl Storage {
 
 fn is_readable(file: Bytes) -> bool {
     Checkpoint::decode(file).is_ok()
+}
+
+/// A directory among those of a data directory that is, or was, a log's: `<topic>-<partition>`, or one that is being
+/// deleted.
+pub(super) fn orphan(root: &[DirEntry]) -> Option<String> {
+    let is_logs = |name: &str| {
+        let partition = name.rsplit_once('-').filter(|(topic, _)| !topic.is_empty());
+        let digits = |s: &str| !s.is_empty() && s.bytes().all(|b| b.is_ascii_digit());
+        partition.is_some_and(|(_, p)| digits(p)) || super::sweep::deleted(name).is_some()
+    };
+    root.iter().find(|e| e.is_dir && is_logs(&e.name)).map(|e| e.name.clone())
+}
+
+/// Why a directory without a journal is not taken for a new one.
+pub(super) fn journal_lost(orphan: &str) -> String {
+    format!(
+        "{orphan} is the directory of a partition, and the files in journal/ hold not a single group: they were \
+         removed or overwritten, and acknowledged records with them. Restore journal/ and checkpoint/ from a \
+         backup; only if {orphan} and its like can be given up, move them away, and the broker begins anew"
+    )
 }

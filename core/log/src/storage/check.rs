@@ -3,6 +3,7 @@
 //! Goes the way that recovery goes (checkpoint, journal, replay), and then further: every batch of every
 //! segment that the checkpoint vouches for, every index entry, every name.
 
+use super::boot;
 use super::replay::rebuild;
 use crate::checkpoint::{self, SavedLog};
 use crate::disk::{DirEntry, DiskError, DiskErrorKind, ReadAt};
@@ -112,6 +113,13 @@ impl Check<'_> {
             Err(e) => return self.damage("journal", e),
         };
         image.findings.iter().for_each(|f| self.damage("journal", f));
+        if checkpoint.is_none()
+            && image.groups.is_empty()
+            && let Ok(root) = self.tree.list("")
+            && let Some(orphan) = boot::orphan(&root)
+        {
+            return self.damage("journal", boot::journal_lost(&orphan));
+        }
         let rebuilt = match rebuild(Now::default(), checkpoint, image) {
             Ok(rebuilt) => rebuilt,
             Err(why) => return self.damage("journal", why),

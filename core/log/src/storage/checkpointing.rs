@@ -75,6 +75,11 @@ impl Storage {
         !matches!(self.checkpointing.state, State::Idle)
     }
 
+    /// Whether an operation of a checkpoint is under way.
+    pub(super) fn checkpoint_writes(&self) -> bool {
+        matches!(self.checkpointing.state, State::Writing { busy: true, .. })
+    }
+
     /// Takes a checkpoint of this instant, `sections` included. Answers [`Note::CheckpointWanted`], but may
     /// be called whenever [`Storage::is_checkpointing`] is false, e.g. at shutdown. [`Note::CheckpointDone`] ends it.
     pub fn checkpoint(&mut self, now: Now, sections: Vec<Section>, out: &mut Vec<DiskOp>) {

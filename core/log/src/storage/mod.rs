@@ -115,13 +115,19 @@ impl Storage {
         match done {
             Done::Group(seq) => match result {
                 Ok(_) => self.group_done(now, seq, out, notes),
-                Err(e) => _ = self.failed(now, Purpose::JournalGroup, &e, notes),
+                Err(e) => {
+                    if self.failed(now, Purpose::JournalGroup, &e, notes) == Verdict::Retry {
+                        self.journal.group_refused(now, seq);
+                    }
+                }
             },
             Done::JournalFile(n) => match result {
                 Ok(_) => self.journal.file_made(n, out),
                 Err(e) => {
-                    if self.failed(now, Purpose::JournalFile, &e, notes) == Verdict::Retry {
-                        self.journal.file_failed(now, n);
+                    let first = self.journal.size() == 0;
+                    let purpose = if first { Purpose::Founding } else { Purpose::JournalFile };
+                    if self.failed(now, purpose, &e, notes) == Verdict::Retry {
+                        self.journal.file_refused(now, n);
                     }
                 }
             },
@@ -134,8 +140,10 @@ impl Storage {
             }
             Done::Remove { log, step } => self.remove_done(now, log, step, result, out, notes),
             Done::Nothing => {
-                if let Err(e) = result {
-                    self.failed(now, Purpose::Store, &e, notes);
+                if let Err(e) = result
+                    && self.failed(now, Purpose::Cleanup, &e, notes) == Verdict::Retry
+                {
+                    self.sweep_later(now);
                 }
             }
             Done::Ticket(ticket) => panic!("ticket {ticket} belongs to whoever asked"),
@@ -168,6 +176,7 @@ impl Storage {
         self.journal.tick(now, out);
         self.space.must_wait(now);
         if self.is_serving() {
+            self.sweep_again(now, out);
             self.pump(now, out);
             self.assess(now, notes);
         }
@@ -180,7 +189,8 @@ impl Storage {
             return None;
         }
         let writes = self.writes.deadline().filter(|_| !self.space.waits());
-        [self.journal.deadline(), writes, self.space.deadline()].into_iter().flatten().min()
+        let times = [self.journal.deadline(), writes, self.space.deadline(), self.sweep.deadline()];
+        times.into_iter().flatten().min()
     }
 
     /// Makes a log. Its id must never have been used. True once the returned group is durable; its
@@ -447,8 +457,20 @@ impl Storage {
                     "{error}: the disk failed, and what it holds cannot be known without a restart"
                 )));
             }
+            Verdict::Refuse => {
+                self.stage = Stage::Failed;
+                let bytes = self.config.journal.first_file_bytes;
+                notes.push(Note::Fatal(format!(
+                    "{error}: a new data directory needs {bytes} bytes and some more to begin with; free \
+                     some space, or choose a directory on another disk"
+                )));
+            }
             Verdict::Retry => {
-                if self.space.disk_full(now, self.config.retry_ms) {
+                let news = !self.space.full && !self.journal.is_refused();
+                if matches!(purpose, Purpose::Store) {
+                    self.space.disk_full(now, self.config.retry_ms);
+                }
+                if news && purpose != Purpose::Cleanup {
                     notes.push(Note::Warning(format!(
                         "{error}: the disk is full; nothing is appended until there is space again"
                     )));

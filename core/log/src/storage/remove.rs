@@ -61,6 +61,17 @@ impl Removal {
         Removal { dir, home: true, stage: RemovalStage::Looking { asked: false } }
     }
 
+    /// Whether something is asked of the disk.
+    pub fn is_under_way(&self) -> bool {
+        match self.stage {
+            RemovalStage::Journal => false,
+            RemovalStage::Looking { asked }
+            | RemovalStage::Clearing { asked }
+            | RemovalStage::Removing { asked } => asked,
+            RemovalStage::Renaming { left, .. } => left > 0,
+        }
+    }
+
     /// Its directory, while that may have the log's name.
     pub fn unnamed(&self) -> Option<LogDir> {
         let renamed = matches!(self.stage, RemovalStage::Removing { .. });
@@ -161,6 +172,8 @@ impl Storage {
                 return;
             }
             full = true;
+        } else {
+            self.space.taken();
         }
         let Some(removal) = self.removals.get_mut(&id) else { return };
         match &mut removal.stage {

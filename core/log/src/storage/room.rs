@@ -2,8 +2,9 @@
 //!
 //! An acknowledged batch must always find room in its segment. So appends stop while free space, less
 //! what is journalled and not yet in segments, is below a reserve, and go on again a quarter of the
-//! reserve above it. A disk that said "full" counts as below until an operation succeeds.
+//! reserve above it. A disk that said "full" counts as below until what it refused succeeds.
 
+use super::remove::Removal;
 use super::{Note, Room, Storage};
 use crate::time::{Mono, Now};
 
@@ -17,16 +18,16 @@ pub(super) struct Space {
     retry_at: Option<Mono>,
     /// Free space comes with events: there must be one then.
     look_at: Option<Mono>,
-    /// The disk has not taken anything since it said so.
-    full: bool,
+    /// The store lane has not taken anything since it said so.
+    pub full: bool,
     told: Room,
 }
 
 impl Space {
-    /// The disk refused something; returns whether that is news.
-    pub fn disk_full(&mut self, now: Now, retry_ms: u64) -> bool {
+    /// The disk refused something.
+    pub fn disk_full(&mut self, now: Now, retry_ms: u64) {
         self.retry_at = Some(now.mono.after_ms(retry_ms));
-        !std::mem::replace(&mut self.full, true)
+        self.full = true;
     }
 
     /// The disk took something.
@@ -66,12 +67,21 @@ impl Storage {
         self.space.unwritten_bytes >= self.config.backlog_bytes_max / 2
     }
 
+    /// Whether nothing is under way in the store lane that could find the disk full.
+    fn store_rests(&self) -> bool {
+        let removing = self.removals.values().any(Removal::is_under_way);
+        self.writes.rest() && !self.checkpoint_writes() && !removing
+    }
+
     /// Looks at the free space and says if the room changed.
     pub(super) fn assess(&mut self, now: Now, notes: &mut Vec<Note>) {
         let free = now.disk_free.saturating_sub(self.space.unwritten_bytes);
         let reserve = self.config.reserve_bytes;
         let wanted = if self.space.read_only { reserve + reserve / 4 } else { reserve };
-        self.space.read_only = free < wanted || self.space.full;
+        // Whoever was refused may have gone meanwhile, and nobody is left to find out that there is space.
+        self.space.full &= self.space.waits() || !self.store_rests();
+        let refused = self.space.full || self.journal.is_refused();
+        self.space.read_only = free < wanted || refused;
         self.space.look_at.take_if(|at| *at <= now.mono || !self.space.read_only);
         if self.space.read_only {
             self.space.look_at.get_or_insert(now.mono.after_ms(self.config.retry_ms));

@@ -1,4 +1,5 @@
-//! Looking for leftovers of an earlier life, while serving: one listing at a time.
+//! Looking for leftovers of an earlier life, while serving: one listing at a time. What a full disk could not
+//! remove (a file system that copies on write needs space even for that) is looked for again later.
 //!
 //! Directories that end in `.<id>-delete` are removed. In a log's directory, segment files that
 //! nobody names (created after the checkpoint that recovery started from, or dropped shortly before
@@ -11,7 +12,8 @@ use crate::disk::{
 };
 use crate::id::{LogDir, LogId, Offset};
 use crate::io_errors::Purpose;
-use crate::time::Now;
+use crate::time::{Mono, Now};
+use crate::writer::Home;
 use std::sync::Arc;
 
 /// Where the sweep is.
@@ -19,7 +21,18 @@ use std::sync::Arc;
 pub(super) struct Sweep {
     /// The log whose directory is being listed; the next one is the first behind it.
     at: Option<LogId>,
+    /// Everything is looked through again then.
+    again: Option<Mono>,
 }
+
+impl Sweep {
+    pub fn deadline(&self) -> Option<Mono> {
+        self.again
+    }
+}
+
+/// How long leftovers wait that a full disk could not remove.
+const SWEEP_RETRY_MS: u64 = 5000;
 
 pub(super) const ROOT: u8 = 10;
 pub(super) const LOG: u8 = 11;
@@ -28,6 +41,23 @@ impl Storage {
     pub(super) fn start_sweep(&mut self, out: &mut Vec<DiskOp>) {
         let done = Done::Remove { log: LogId(0), step: ROOT };
         out.push(DiskOp { kind: OpKind::List { dir: DirName::Root }, done });
+    }
+
+    /// Something could not be removed for want of space.
+    pub(super) fn sweep_later(&mut self, now: Now) {
+        self.sweep.again.get_or_insert(now.mono.after_ms(SWEEP_RETRY_MS));
+    }
+
+    /// Looks through everything again if it is time.
+    pub(super) fn sweep_again(&mut self, now: Now, out: &mut Vec<DiskOp>) {
+        if self.sweep.again.take_if(|at| *at <= now.mono).is_none() {
+            return;
+        }
+        for log in self.logs.values_mut().filter(|log| log.writer.home == Home::Made) {
+            log.writer.unswept = true;
+        }
+        self.sweep.at = None;
+        self.start_sweep(out);
     }
 
     pub(super) fn sweep_done(
@@ -82,11 +112,12 @@ impl Storage {
                 ops.push(OpKind::Truncate { file: log.file(file), len: 0 });
             }
         }
-        // A piece under way begins with this cut, and may have written behind it by now.
+        // A piece under way begins with this cut, and may have written behind it by now. The next one repeats it, for
+        // this one may not succeed.
         if !log.writer.busy()
-            && let Some(stale) = log.writer.stale.take()
+            && let Some(stale) = &log.writer.stale
         {
-            log.cut_files(&stale, &mut ops);
+            log.cut_files(stale, &mut ops);
         }
         out.extend(ops.into_iter().map(|kind| DiskOp { kind, done: Done::Nothing }));
     }

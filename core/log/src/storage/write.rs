@@ -6,7 +6,9 @@
 //! long behind them.
 
 use super::{Storage, remove};
-use crate::disk::{DiskOp, DiskResult, Done, FileName, LogFile, OpKind, SegmentStep};
+use crate::disk::{
+    DiskErrorKind, DiskOp, DiskResult, Done, FileName, LogFile, OpKind, SegmentStep,
+};
 use crate::id::{Generation, LogId, Offset};
 use crate::io_errors::{Purpose, Verdict};
 use crate::segment::Segment;
@@ -31,6 +33,11 @@ impl Writes {
     pub fn deadline(&self) -> Option<Mono> {
         let free = self.pieces < self.pieces_max;
         self.dirty.front().map(|(due, _)| *due).filter(|_| free)
+    }
+
+    /// Whether no piece is under way, and none stands ready.
+    pub fn rest(&self) -> bool {
+        self.pieces == 0 && self.ready.is_empty()
     }
 
     pub fn piece_gone(&mut self) {
@@ -107,14 +114,17 @@ impl Storage {
         out: &mut Vec<DiskOp>,
         notes: &mut Vec<Note>,
     ) {
-        let mut full = None;
-        if let Err(e) = result {
-            if self.failed(now, Purpose::Store, &e, notes) == Verdict::Fatal {
-                return;
-            }
-            full = Some(e.kind);
-        }
         let boot = self.boot;
+        let log = self.logs.get(&id).filter(|l| l.generation(boot) == generation);
+        // What a full disk did not let be made, the rest of its piece does not find; nor does anybody wait for a piece
+        // of another life of the log.
+        let follows = log.is_none_or(|l| l.writer.is_refused());
+        let full = match result {
+            Err(e) if e.kind == DiskErrorKind::NotFound && follows => true,
+            Err(e) if self.failed(now, Purpose::Store, &e, notes) == Verdict::Fatal => return,
+            Err(_) => true,
+            Ok(_) => false,
+        };
         let Some(log) = self.logs.get_mut(&id).filter(|l| l.generation(boot) == generation) else {
             return; // another life: the log was deleted or truncated
         };

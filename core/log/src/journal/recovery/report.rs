@@ -67,8 +67,8 @@ pub enum Finding {
 #[allow(missing_docs)] // a variant says what its fields are
 pub enum JournalError {
     #[error(
-        "journal file {file} is not a journal file: expected magic \"SORDJRNL\" at byte 0. Something \
-         else has written it; put the original back"
+        "journal/{file:08}.journal is not a journal file: expected magic \"SORDJRNL\" at byte 0. Something \
+         else has written it, over records that were acknowledged; put the original back"
     )]
     Foreign { file: u32 },
     #[error(

@@ -103,7 +103,7 @@ impl Survey {
             }
             _ if found.iter().any(mine) => self.findings.push(Finding::Header { file: number }),
             // The header is durable before the first group is written: nothing was ever here.
-            _ if found.iter().all(|f| *f == Found::Zero) => return Ok(()),
+            _ if files::is_unfinished(number, &file.bytes) => return Ok(()),
             FileHeader::Zero | FileHeader::Damaged | FileHeader::Foreign => {
                 return Err(JournalError::Foreign { file: number });
             }

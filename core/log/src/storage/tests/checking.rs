@@ -35,7 +35,7 @@ impl Tree for Rest {
     }
 }
 
-fn checked(disk: &Mem) -> (Checked, Vec<Problem>) {
+pub fn checked(disk: &Mem) -> (Checked, Vec<Problem>) {
     let mut problems = Vec::new();
     let rest = Rest(RefCell::new(disk.clone()));
     let checked = check(&rest, &mut |problem| problems.push(problem));

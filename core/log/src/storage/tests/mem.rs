@@ -19,7 +19,7 @@ enum Node {
 #[derive(Clone, Debug)]
 pub struct Mem {
     nodes: Vec<Node>,
-    /// Every write that would make a file longer is refused.
+    /// Every write that would make a file longer, and every new journal file, is refused.
     pub full: bool,
     /// Directories cannot be renamed for want of space.
     pub no_rename: bool,
@@ -140,6 +140,9 @@ impl Mem {
 
     fn apply(&mut self, op: &OpKind) -> DiskResult {
         match op {
+            OpKind::Create { file, .. } if self.full => {
+                return Err(error(DiskErrorKind::Full, &file.path()));
+            }
             OpKind::Create { file, len } => {
                 let path = file.path();
                 *self.open(&path)? = vec![0; *len as usize];

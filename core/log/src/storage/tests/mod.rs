@@ -2,6 +2,7 @@
 
 mod checking;
 mod crash;
+mod directory;
 mod mem;
 mod stories;
 

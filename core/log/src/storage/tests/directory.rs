@@ -1,0 +1,120 @@
+//! Which data directories are new, which are taken up, and which are refused because their journal was lost.
+
+use super::checking::checked;
+use super::*;
+use crate::disk::DirName;
+use crate::storage::check::Severity;
+
+/// A directory whose log has a file, all of it journalled and no checkpoint taken.
+fn young() -> Mem {
+    let mut rig = Rig::booted(Mem::default());
+    let log = rig.create("orders-0", 1);
+    rig.append(log, 3, 100);
+    rig.run();
+    rig.wait(50);
+    assert_eq!(rig.storage.log(log).written, Offset(3));
+    rig.disk
+}
+
+/// Boots on a directory: why it was refused, if it was.
+fn refusal(disk: &Mem) -> Option<String> {
+    let mut rig = Rig::on(disk.clone());
+    rig.boot();
+    rig.run();
+    assert!(rig.fatal().is_some() != rig.recovered().is_some(), "{:?}", rig.notes);
+    rig.fatal().map(String::from)
+}
+
+/// Whether `check` calls the directory damaged.
+fn is_damaged(disk: &Mem) -> bool {
+    checked(disk).1.iter().any(|p| p.severity == Severity::Damage)
+}
+
+#[test]
+fn a_journal_that_was_overwritten_or_removed_is_not_taken_for_a_new_one() {
+    let journals = |d: &Mem| d.list("journal").into_iter().map(|n| format!("journal/{n}"));
+    let only = |d: &mut Mem, bytes: &[u8]| {
+        let mut files = journals(d);
+        let first = files.next().expect("there");
+        files.for_each(|file| d.remove(&file));
+        d.put(&first, bytes);
+    };
+    let all = |d: &mut Mem| journals(d).for_each(|file| d.remove(&file));
+    let header = crate::journal::files::header(1, 8).0;
+    type Change<'a> = &'a dyn Fn(&mut Mem);
+    let changes: [(&str, Change, &str); 7] = [
+        ("twenty bytes", &|d| only(d, b"twenty bytes of text"), "journal/00000001.journal"),
+        ("nothing", &|d| only(d, b""), "orders-0"),
+        ("zeroes", &|d| only(d, &[0; 32 << 10]), "orders-0"),
+        ("a header", &|d| only(d, &[&header[..], &[0; 28 << 10]].concat()), "orders-0"),
+        ("a header's beginning", &|d| only(d, &[&header[..10], &[0; 4086]].concat()), "orders-0"),
+        ("no file", &all, "orders-0"),
+        ("no directory", &|d| _ = d.run(&OpKind::RemoveDir { dir: DirName::Journal }), "orders-0"),
+    ];
+    for (name, change, named) in changes {
+        let mut disk = young();
+        change(&mut disk);
+        let why = refusal(&disk).unwrap_or_else(|| panic!("{name}: taken for a new directory"));
+        assert!(
+            why.contains(named) && (why.contains("estore") || why.contains("original")),
+            "{why}"
+        );
+        assert!(is_damaged(&disk), "{name}: no damage is reported");
+    }
+    // Nothing is ever acknowledged before a journal file says so, but what is no journal file was never begun by us.
+    let mut disk = Mem::default();
+    disk.run(&OpKind::MakeDir { dir: DirName::Journal }).expect("made");
+    disk.put("journal/00000001.journal", b"twenty bytes of text");
+    assert!(refusal(&disk).expect("refused").contains("journal/00000001.journal"));
+    assert!(is_damaged(&disk));
+}
+
+#[test]
+fn whatever_a_crash_leaves_of_the_first_start_is_a_new_directory() {
+    let header = crate::journal::files::header(1, 8).0;
+    let mut left: Vec<Vec<u8>> = [0, 1, 512, 4096, 5000, 32 << 10].map(|len| vec![0; len]).into();
+    left.extend([1, 7, 8, 20, 35, 36].map(|bytes| {
+        let mut file = vec![0; 32 << 10];
+        file[..bytes].copy_from_slice(&header[..bytes]);
+        file
+    }));
+    for file in left {
+        let mut disk = Mem::default();
+        disk.run(&OpKind::MakeDir { dir: DirName::Journal }).expect("made");
+        // Directories that are no log's are no sign of anything.
+        disk.run(&OpKind::MakeDir { dir: DirName::Log(dir("lost+found", 0)) }).expect("made");
+        disk.put("journal/00000001.journal", &file);
+        assert_eq!(refusal(&disk), None, "{} bytes, {:?}", file.len(), &file[..file.len().min(40)]);
+        assert!(!is_damaged(&disk));
+        let mut rig = Rig::booted(disk);
+        let log = rig.create("orders-0", 1);
+        rig.append(log, 1, 10);
+        rig.run();
+        assert_eq!(Rig::booted(rig.disk).read_all(log), expected(0, 1, 10));
+    }
+}
+
+#[test]
+fn a_disk_too_full_to_begin_on_is_refused_and_one_that_fills_later_is_waited_for() {
+    let mut rig = Rig::on(Mem::default());
+    rig.disk.full = true;
+    rig.boot();
+    rig.run();
+    let why = rig.fatal().expect("nobody waits for a start that nothing depends on");
+    assert!(why.contains("free some space") && why.contains("another disk"), "{why}");
+    rig.disk.full = false;
+    assert_eq!(refusal(&rig.disk), None);
+
+    let mut disk = young();
+    disk.full = true;
+    let mut rig = Rig::booted(disk);
+    assert_eq!(rig.read_all(LogId(1)), expected(0, 3, 100));
+    rig.append(LogId(1), 3, 100);
+    rig.run();
+    rig.wait(20);
+    assert_eq!((rig.storage.room(), rig.fatal()), (Room::ReadOnly, None));
+    rig.disk.full = false;
+    rig.wait(2000);
+    rig.wait(2000);
+    assert_eq!(rig.storage.room(), Room::Free);
+}
