@@ -20,12 +20,18 @@ use sordini_wire::message::fetch::{
 use start::Start;
 use std::collections::BTreeMap;
 use std::io::{self, IsTerminal, Write};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 /// How long a broker waits for news before it answers that there are none, ms.
 const FETCH_WAIT_MS: i32 = 500;
 /// Bytes of one answer, and of one partition in it.
 const FETCH_BYTES: i32 = 16 << 20;
 const PARTITION_BYTES: i32 = 4 << 20;
+/// How long a partition may refuse with an error that passes by itself, as while its leader moves.
+const REFUSED_MAX: Duration = Duration::from_secs(10);
+/// Pause before asking it again.
+const RETRY_WAIT: Duration = Duration::from_millis(50);
 /// Bytes that one batch may become when it is decompressed.
 const BATCH_BYTES_MAX: usize = 256 << 20;
 /// Fetch below this version names topics instead of their ids.
@@ -66,6 +72,8 @@ struct Cursor {
     next: i64,
     /// First offset that is not read; `i64::MAX` when following.
     until: i64,
+    /// The broker has refused to go on since then, with an error that may pass.
+    refused: Option<Instant>,
 }
 
 struct Consumer {
@@ -154,7 +162,8 @@ fn cursors(
             topic.name
         );
         let until = if args.follow { i64::MAX } else { end };
-        cursors.insert(index, Cursor { leader: partition.leader, next, until });
+        let leader = partition.leader;
+        cursors.insert(index, Cursor { leader, next, until, refused: None });
     }
     Ok(cursors)
 }
@@ -180,7 +189,8 @@ impl Consumer {
         }
         for (leader, ticket) in under_way {
             let answer = cluster.broker(leader)?.receive::<FetchRequest>(ticket)?;
-            if self.take(answer)? {
+            if self.take(answer, Instant::now())? {
+                sleep(RETRY_WAIT);
                 self.find_leaders(cluster)?;
             }
         }
@@ -209,19 +219,22 @@ impl Consumer {
         }
     }
 
-    /// Takes the records of an answer. True if a partition has another leader now.
-    fn take(&mut self, answer: FetchResponse) -> Result<bool> {
+    /// Takes the records of an answer. True if a partition refused and may have another leader now.
+    fn take(&mut self, answer: FetchResponse, now: Instant) -> Result<bool> {
         accepted(answer.error_code, None, || format!("fetch from {}", self.topic.name))?;
         let mut moved = false;
         for data in answer.responses.into_iter().flat_map(|topic| topic.partitions) {
             let index = data.partition_index;
             let done = accepted(data.error_code, None, || {
-                format!("fetch from partition {index} of {}", self.topic.name)
+                let at = self.cursors.get(&index).map_or(-1, |c| c.next);
+                format!("fetch from partition {index} of {} at offset {at}", self.topic.name)
             });
             match done {
                 Ok(()) => self.take_partition(data)?,
                 Err(error) => match error.downcast_ref::<crate::client::Refusal>() {
-                    Some(refusal) if refusal.code.is_retriable() => moved = true,
+                    Some(refusal) if refusal.code.is_retriable() && self.waits(index, now) => {
+                        moved = true;
+                    }
                     _ => return Err(error),
                 },
             }
@@ -229,11 +242,19 @@ impl Consumer {
         Ok(moved)
     }
 
+    /// Whether a partition that refuses is asked again: what may pass has to pass within a while.
+    fn waits(&mut self, partition: i32, now: Instant) -> bool {
+        let Some(cursor) = self.cursors.get_mut(&partition) else { return false };
+        let since = *cursor.refused.get_or_insert(now);
+        now - since < REFUSED_MAX
+    }
+
     fn take_partition(&mut self, data: PartitionData) -> Result<()> {
         let index = data.partition_index;
         let Some(mut cursor) = self.cursors.get(&index).copied() else {
             bail!("the broker sent partition {index} of {}, nobody asked for it", self.topic.name);
         };
+        cursor.refused = None;
         let records = data.records.and_then(|r| r.contiguous()).unwrap_or_default();
         let mut batches = walk(&records);
         for placed in batches.by_ref() {
@@ -301,5 +322,43 @@ impl Consumer {
         out.flush()?;
         self.out.clear();
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sordini_wire::error::ErrorCode;
+    use sordini_wire::message::fetch::FetchableTopicResponse;
+    use sordini_wire::primitive::Uuid;
+
+    fn answer(code: ErrorCode) -> FetchResponse {
+        let data = PartitionData { error_code: code.0, ..PartitionData::default() };
+        let responses =
+            vec![FetchableTopicResponse { partitions: vec![data], ..Default::default() }];
+        FetchResponse { responses, ..FetchResponse::default() }
+    }
+
+    #[test]
+    fn a_range_that_stays_unreadable_ends_the_command_and_one_that_recovers_does_not() {
+        let topic = Topic { name: "orders".into(), id: Uuid([0; 16]), partitions: Vec::new() };
+        let cursor = Cursor { leader: 0, next: 604, until: 3000, refused: None };
+        let mut consumer = Consumer {
+            topic,
+            cursors: BTreeMap::from([(0, cursor)]),
+            format: "%v".parse().unwrap(),
+            json: false,
+            left: u64::MAX,
+            printed: 0,
+            out: Vec::new(),
+        };
+        let begun = Instant::now();
+        let lost = || answer(ErrorCode::KAFKA_STORAGE_ERROR);
+        assert!(consumer.take(lost(), begun).unwrap());
+        assert!(!consumer.take(answer(ErrorCode::NONE), begun).unwrap());
+        let later = begun + REFUSED_MAX;
+        assert!(consumer.take(lost(), later).unwrap(), "patience begins anew");
+        let error = consumer.take(lost(), later + REFUSED_MAX).unwrap_err().to_string();
+        assert!(error.contains("partition 0 of orders at offset 604"), "{error}");
     }
 }
