@@ -70,7 +70,8 @@ impl Log {
         let asked = self.segments.iter().filter(|s| s.next > from && s.base < until);
         // The first of several with the same timestamp.
         let latest = asked.reduce(|a, b| if b.max_timestamp > a.max_timestamp { b } else { a });
-        let Some(segment) = latest.filter(|s| s.max_timestamp >= 0) else {
+        // A record without a timestamp is found too, as -1, if there is no other: so does Kafka.
+        let Some(segment) = latest else {
             return TimeRead::Hot(Found::Nothing);
         };
         let named = segment.max_timestamp_last;

@@ -103,7 +103,7 @@ fn found((offset, timestamp): (u64, i64)) -> Found {
 }
 
 fn batches() -> impl Strategy<Value = Vec<(Vec<i64>, usize, bool)>> {
-    let batch = (prop::collection::vec(0..2000i64, 1..5), 0..400usize, any::<bool>());
+    let batch = (prop::collection::vec(NO_TIMESTAMP..2000, 1..5), 0..400usize, any::<bool>());
     prop::collection::vec(batch, 1..60)
 }
 

@@ -122,6 +122,35 @@ fn time_is_found_hot_and_cold_and_between() {
 }
 
 #[test]
+fn the_largest_timestamp_of_records_without_one_is_that_of_the_first() {
+    let mut rig = Rig::booted(Mem::default());
+    let log = rig.create("orders-0", 1);
+    let find = |rig: &Rig| {
+        let found = match rig.storage.find_time(log, TimeQuery::Max, Offset(0), Offset(1000)) {
+            Lookup::Hot(found) => found,
+            Lookup::Cold { op, .. } => match rig.disk.clone().run(&op) {
+                Ok(DiskOk::Found(found)) => found,
+                other => panic!("{other:?}"),
+            },
+            Lookup::Faulty => panic!("nothing is lost"),
+        };
+        match found {
+            Found::Record { offset, timestamp, .. } => Some((offset.0, timestamp)),
+            _ => None,
+        }
+    };
+    assert_eq!(find(&rig), None);
+    for count in 1..=360 {
+        let base = rig.storage.end(log);
+        let timeless = batch(base, 1, 100, -1);
+        rig.storage.append(rig.now, log, Epoch(1), timeless);
+        rig.run();
+        assert_eq!(find(&rig), Some((0, -1)), "of {count}");
+    }
+    assert!(rig.storage.log(log).cache.front().expect("a tail").base > Offset(0), "hot and cold");
+}
+
+#[test]
 fn a_lost_range_is_told_and_the_rest_goes_on() {
     let (mut rig, log) = half_cold();
     let seq = rig.storage.mark_faulty(log, Offset(30), Offset(33));
