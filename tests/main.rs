@@ -3,6 +3,7 @@
 //! One binary, so that the program is linked once. The broker under test is the real one, in a process of
 //! its own.
 
+mod answers;
 mod broker;
 mod clients;
 mod commands;

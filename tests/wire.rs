@@ -62,6 +62,11 @@ impl Wire {
         self.stream.write_all(bytes)
     }
 
+    /// From now on an answer has so long to come.
+    pub fn wait_at_most(&mut self, patience: Duration) -> io::Result<()> {
+        self.stream.set_read_timeout(Some(patience))
+    }
+
     /// The next frame, without its length.
     pub fn receive_raw(&mut self) -> io::Result<Bytes> {
         let mut length = [0; 4];

@@ -20,7 +20,7 @@ mod json;
 
 use bytes::Bytes;
 use flate2::read::MultiGzDecoder;
-use json::JsonBuilder;
+use json::{JsonBuilder, RECORDS};
 use serde_json::Value;
 use sordini_wire::message::{Descriptor, MESSAGES};
 use sordini_wire::primitive::{Reader, Writer};
@@ -105,9 +105,27 @@ fn same_values(
         return Err(format!("{} bytes are left over", reader.remaining()));
     }
     let got = builder.finish();
-    match json::same(&got, expected) {
+    match same(&got, expected) {
         true => Ok(()),
         false => Err(format!("decodes to {got}, not to {expected}")),
+    }
+}
+
+/// Whether a built value is what Kafka's converter shows. Of record batches it may show nothing but
+/// that they are not null.
+fn same(built: &Value, kafkas: &Value) -> bool {
+    match (built, kafkas) {
+        (Value::Object(built), Value::String(shown)) => {
+            built.get(RECORDS).is_some_and(|records| shown.is_empty() || records == shown)
+        }
+        (Value::Object(built), Value::Object(kafkas)) => {
+            built.len() == kafkas.len()
+                && built.iter().all(|(name, b)| kafkas.get(name).is_some_and(|k| same(b, k)))
+        }
+        (Value::Array(built), Value::Array(kafkas)) => {
+            built.len() == kafkas.len() && built.iter().zip(kafkas).all(|(b, k)| same(b, k))
+        }
+        _ => built == kafkas,
     }
 }
 
