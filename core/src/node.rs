@@ -5,6 +5,7 @@
 
 mod admin;
 mod boot;
+pub mod damage;
 pub mod parts;
 mod upkeep;
 
@@ -16,14 +17,14 @@ use crate::limits::Limits;
 use crate::metadata::Metadata;
 use crate::offsets::OffsetLookups;
 use crate::partition::Partition;
-use crate::seam::{Body, Completion, DiskOp, Done, Fact, FileSlice, Part};
+use crate::seam::{Body, Completion, DiskOp, Done, Fact, Part};
 use crate::session::RequestId;
+use damage::Suspicion;
 use rand_chacha::ChaCha8Rng;
 use rand_core::SeedableRng;
-use sordini_log::{
-    Generation, GroupSeq, LogId, Mono, Note, Now, Offset, Room, Storage, StorageConfig,
-};
+use sordini_log::{GroupSeq, LogId, Mono, Note, Now, Offset, Room, Storage, StorageConfig};
 use sordini_wire::message::Message;
+use sordini_wire::message::produce::ProduceResponse;
 use std::collections::{BTreeMap, VecDeque};
 
 /// What a step lends to whatever it calls.
@@ -59,14 +60,18 @@ pub enum Ticket {
     Fetch { fetch: u64, slot: usize },
     /// Slot `slot` of a ListOffsets.
     Offsets { lookup: u64, slot: usize },
+    /// A second look at what could not be read.
+    Damage(Suspicion),
 }
 
 /// An answer that waits for durability.
 #[derive(Clone, Debug)]
 struct Parked {
-    id: RequestId,
+    call: Call,
     /// `None`: silence (acks=0).
     body: Option<Body>,
+    /// When it is answered that time is up instead, if ever.
+    due: Option<Mono>,
 }
 
 /// The node's state.
@@ -96,6 +101,8 @@ pub struct Node {
     pub producer_ids_group: Option<GroupSeq>,
     /// Answers by the group that they wait for.
     parked: BTreeMap<GroupSeq, Vec<Parked>>,
+    /// The earliest time at which one of them may be due; live while one that can be is parked. It may have left since.
+    parked_due: Option<Mono>,
     /// Answers that may leave.
     replies: Vec<(RequestId, Option<Body>)>,
     /// Logs that a group appended to, in the order of the groups.
@@ -135,6 +142,7 @@ impl Node {
             producer_ids_group: None,
             metadata_saved: Offset(0),
             parked: BTreeMap::new(),
+            parked_due: None,
             replies: Vec::new(),
             touched: VecDeque::new(),
             tickets: BTreeMap::new(),
@@ -161,6 +169,9 @@ impl Node {
                 Some(Ticket::Offsets { lookup, slot }) => {
                     self.offsets_read(step, lookup, slot, completion.result);
                 }
+                Some(Ticket::Damage(suspicion)) => {
+                    self.damage_read(step, suspicion, completion.result);
+                }
                 None => {}
             }
             return;
@@ -178,6 +189,7 @@ impl Node {
         self.heed(step, &mut notes);
         self.notes = notes;
         self.fetches_expire(step);
+        self.expire_parked(step.now.mono);
         if self.stage == Stage::Serving && step.now.mono >= self.upkeep_at {
             self.upkeep(step);
         }
@@ -196,7 +208,8 @@ impl Node {
     /// When the node wants a tick.
     pub fn deadline(&self) -> Option<Mono> {
         let upkeep = (self.stage == Stage::Serving).then_some(self.upkeep_at);
-        [self.storage.deadline(), self.fetches.deadline(), upkeep].into_iter().flatten().min()
+        let waits = [self.storage.deadline(), self.fetches.deadline(), self.parked_due, upkeep];
+        waits.into_iter().flatten().min()
     }
 
     /// What the storage reports.
@@ -235,7 +248,10 @@ impl Node {
                 break;
             }
             let answers = entry.remove();
-            self.replies.extend(answers.into_iter().map(|p| (p.id, p.body)));
+            self.replies.extend(answers.into_iter().map(|p| (p.call.id, p.body)));
+        }
+        if self.parked.is_empty() {
+            self.parked_due = None;
         }
         if matches!(self.stage, Stage::Starting(group) if group <= through) {
             self.open(step);
@@ -251,12 +267,40 @@ impl Node {
 
     /// The one place where answers wait. `group`: everything that the answer observed is durable with it; `None`: it is already.
     pub fn park(&mut self, group: Option<GroupSeq>, call: Call, body: Option<Body>) {
+        self.park_until(group, call, body, None);
+    }
+
+    fn park_until(
+        &mut self,
+        group: Option<GroupSeq>,
+        call: Call,
+        body: Option<Body>,
+        due: Option<Mono>,
+    ) {
         match group {
             Some(group) if group > self.storage.durable() => {
-                self.parked.entry(group).or_default().push(Parked { id: call.id, body });
+                self.parked.entry(group).or_default().push(Parked { call, body, due });
+                self.parked_due = [self.parked_due, due].into_iter().flatten().min();
             }
             _ => self.replies.push((call.id, body)),
         }
+    }
+
+    /// Answers those that have waited too long, as the disk hangs, that time is up. What they wait for may still
+    /// become true.
+    fn expire_parked(&mut self, now: Mono) {
+        if self.parked_due.is_none_or(|due| due > now) {
+            return;
+        }
+        let is_due = |p: &mut Parked| p.due.is_some_and(|due| due <= now);
+        for answers in self.parked.values_mut() {
+            for Parked { call, body, .. } in answers.extract_if(.., is_due) {
+                let late = body.map(|body| api::produce::timed_out(call, body));
+                self.replies.push((call.id, late));
+            }
+        }
+        self.parked.retain(|_, answers| !answers.is_empty());
+        self.parked_due = self.parked.values().flatten().filter_map(|p| p.due).min();
     }
 
     /// Answers now.
@@ -267,6 +311,18 @@ impl Node {
     /// Answers once `group` is durable.
     pub fn reply_after<M: Message>(&mut self, group: Option<GroupSeq>, call: Call, message: &M) {
         self.park(group, call, Some(api::encode(call, message, &[])));
+    }
+
+    /// Answers a Produce once `group` is durable, or at `due` that time is up.
+    pub fn reply_until(
+        &mut self,
+        group: Option<GroupSeq>,
+        due: Mono,
+        call: Call,
+        message: &ProduceResponse,
+    ) {
+        let body = api::encode(call, message, &[]);
+        self.park_until(group, call, Some(body), Some(due));
     }
 
     /// Answers now, with file parts.
@@ -296,21 +352,6 @@ impl Node {
     /// Whether a produce would find room; says so for the next one, not for any number.
     pub fn room(&self) -> Room {
         self.storage.room()
-    }
-
-    /// A file part of an answer could not be sent: what cannot be read is marked, so that the next reader is told.
-    pub fn file_failed(
-        &mut self,
-        step: &mut Step<'_>,
-        log: LogId,
-        generation: Generation,
-        slice: &FileSlice,
-        what: String,
-    ) {
-        step.facts.push(Fact::Warning(what));
-        if self.storage.contains(log) && self.storage.generation(log) == generation {
-            self.storage.mark_faulty(log, slice.base, slice.next);
-        }
     }
 
     /// Takes nothing new; what waits for data is answered with what there is.

@@ -7,7 +7,8 @@
 
 use bytes::{Bytes, BytesMut};
 use smallvec::SmallVec;
-pub use sordini_log::disk::{Completion, Disk, DiskOp, DiskResult, Done, FileName};
+pub use sordini_log::disk::{Completion, Disk, DiskError, DiskErrorKind, DiskOp, DiskResult};
+pub use sordini_log::disk::{Done, FileName};
 pub use sordini_log::{Generation, LogId, Mono, Now, Offset, Wall};
 use std::fmt;
 use std::net::SocketAddr;
@@ -50,8 +51,8 @@ pub enum Event {
     Sent { conn: ConnId, bytes: u64 },
     /// The connection is gone; nothing more comes of it. Also follows a [`NetOp::Close`].
     Closed { conn: ConnId, why: CloseReason },
-    /// A file part of a response could not be read, or was not what it should be; `what` is for people.
-    FileFailed { log: LogId, generation: Generation, slice: FileSlice, what: String },
+    /// A file part of a response could not be read, or was not what it should be.
+    FileFailed { log: LogId, generation: Generation, slice: FileSlice, error: DiskError },
     /// A disk operation was answered.
     Disk(Completion),
     /// Finish what is under way, refuse what is new; [`Fact::Drained`] says when it is over.

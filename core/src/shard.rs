@@ -220,8 +220,8 @@ impl Machine for Shard {
                 self.node.tick(&mut step);
                 self.look_at_stalled(now, out);
             }
-            Event::FileFailed { log, generation, slice, what } => {
-                self.node.file_failed(&mut step, log, generation, &slice, what);
+            Event::FileFailed { log, generation, slice, error } => {
+                self.node.file_failed(&mut step, (log, generation), &slice, error);
             }
             Event::Shutdown => {
                 self.node.drain(&mut step);

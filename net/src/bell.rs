@@ -5,7 +5,7 @@
 //! to say and at no others.
 
 use bytes::Bytes;
-use sordini_core::seam::ConnId;
+use sordini_core::seam::{ConnId, DiskError, DiskErrorKind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Wake, Waker};
@@ -38,7 +38,7 @@ pub(crate) enum Token {
 /// What came of a read of file bytes for a connection.
 pub(crate) struct FileAnswer {
     pub conn: ConnId,
-    pub result: Result<Bytes, String>,
+    pub result: Result<Bytes, DiskError>,
 }
 
 /// The waker of one socket.
@@ -141,12 +141,12 @@ impl Wake for SocketWaker {
 
 impl FileReply {
     /// Answers.
-    pub fn give(mut self, result: Result<Bytes, String>) {
+    pub fn give(mut self, result: Result<Bytes, DiskError>) {
         self.given = true;
         self.push(result);
     }
 
-    fn push(&self, result: Result<Bytes, String>) {
+    fn push(&self, result: Result<Bytes, DiskError>) {
         lock(&self.bell.shared.answers).push(FileAnswer { conn: self.conn, result });
         self.bell.ring();
     }
@@ -155,7 +155,8 @@ impl FileReply {
 impl Drop for FileReply {
     fn drop(&mut self) {
         if !self.given {
-            self.push(Err("the reader gave up on the read".into()));
+            let detail = "the reader gave up on the read".into();
+            self.push(Err(DiskError { kind: DiskErrorKind::NotFound, detail }));
         }
     }
 }

@@ -185,10 +185,11 @@ impl Conns {
         self.held = self.held - before + conn.outflow.held();
         match outcome {
             Ok(()) => line_up(&mut self.line, id, conn),
-            Err(Failed { log, generation, at, why }) => {
-                tracing::error!(%log, file = %at.file.path(), at = at.at, why, "file bytes not sent");
-                let (slice, what) = (at, why);
-                self.events.push_back(Event::FileFailed { log, generation, slice, what });
+            Err(failed) => {
+                let Failed { log, generation, at, error } = *failed;
+                let (file, why) = (at.file.path(), &error.detail);
+                tracing::error!(%log, file, at = at.at, why, "file bytes not sent");
+                self.events.push_back(Event::FileFailed { log, generation, slice: at, error });
                 self.gone(id, CloseReason::BadFile);
             }
         }

@@ -27,14 +27,14 @@ pub use drive::drive;
 pub use sockets::Listeners;
 
 use bytes::Bytes;
-use sordini_core::seam::{Completion, Disk, Fact, FileSlice, Machine, Now};
+use sordini_core::seam::{Completion, Disk, DiskError, Fact, FileSlice, Machine, Now};
 use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 use thiserror::Error;
 
 /// Answer to [`Host::read`]: whole checked batches, or why there are none.
-pub type ReadReply = Box<dyn FnOnce(Result<Bytes, String>) + Send>;
+pub type ReadReply = Box<dyn FnOnce(Result<Bytes, DiskError>) + Send>;
 
 /// What the loop needs of the world besides sockets; the composition root has it.
 ///

@@ -5,7 +5,7 @@
 //! the most, and one small one when file bytes are short in the whole process.
 
 use bytes::{Buf, Bytes};
-use sordini_core::seam::{Body, FileSlice, Generation, LogId, Part};
+use sordini_core::seam::{Body, DiskError, DiskErrorKind, FileSlice, Generation, LogId, Part};
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -70,7 +70,7 @@ pub(crate) struct Failed {
     pub log: LogId,
     pub generation: Generation,
     pub at: FileSlice,
-    pub why: String,
+    pub error: DiskError,
 }
 
 impl Outflow {
@@ -145,24 +145,23 @@ impl Outflow {
     }
 
     /// The read that was wanted is over.
-    pub fn answer(&mut self, result: Result<Bytes, String>) -> Result<(), Failed> {
+    pub fn answer(&mut self, result: Result<Bytes, DiskError>) -> Result<(), Box<Failed>> {
         let Some(Piece::File(piece)) = self.queue.front_mut() else {
             panic!("a file answer without a file piece in front");
         };
         assert!(piece.asked > 0, "a file answer that nobody asked for");
         self.held -= u64::from(std::mem::take(&mut piece.asked));
-        let failed = |why| Failed {
-            log: piece.log,
-            generation: piece.generation,
-            at: piece.rest.clone(),
-            why,
+        let failed = |error| {
+            let (log, generation) = (piece.log, piece.generation);
+            Box::new(Failed { log, generation, at: piece.rest.clone(), error })
         };
         let bytes = result.map_err(failed)?;
         let Some(len) =
             u32::try_from(bytes.len()).ok().filter(|n| (1..=piece.rest.len).contains(n))
         else {
-            let why = format!("expected 1 to {} bytes, {} were read", piece.rest.len, bytes.len());
-            return Err(failed(why));
+            let detail =
+                format!("expected 1 to {} bytes, {} were read", piece.rest.len, bytes.len());
+            return Err(failed(DiskError { kind: DiskErrorKind::Corrupt, detail }));
         };
         piece.rest.at += u64::from(len);
         piece.rest.len -= len;

@@ -3,7 +3,7 @@
 mod world;
 
 use bytes::Bytes;
-use sordini_core::seam::CloseReason;
+use sordini_core::seam::{CloseReason, DiskError, DiskErrorKind};
 use sordini_net::{Options, ReadReply};
 use std::io::{Read, Write};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -117,7 +117,10 @@ fn file_bytes_that_cannot_be_read_are_reported_and_close_the_connection() {
                     return reply(Ok(files.slice(at..at + len as usize)));
                 }
                 match how {
-                    "error" => reply(Err("bad CRC".into())),
+                    "error" => reply(Err(DiskError {
+                        kind: DiskErrorKind::Corrupt,
+                        detail: "bad CRC".into(),
+                    })),
                     "dropped" => drop(reply),
                     "nothing" => reply(Ok(Bytes::new())),
                     _ => reply(Ok(files.slice(at..at + slice.len as usize + 1))),

@@ -2,7 +2,6 @@
 
 use sordini_core::seam::{Completion, Fact, FileSlice, Mono, Now, Wall};
 use sordini_disk::{FileReader, RealDisk};
-use sordini_log::disk::DiskError;
 use sordini_net::{Host, ReadReply};
 use std::io::{self, Write};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
@@ -63,8 +62,7 @@ impl Host for World {
     }
 
     fn read(&mut self, slice: &FileSlice, len: u32, reply: ReadReply) {
-        let reply = |result: Result<_, DiskError>| reply(result.map_err(|e| e.detail));
-        self.reader.read_checked(slice.file.clone(), slice.at, slice.len, len, Box::new(reply));
+        self.reader.read_checked(slice.file.clone(), slice.at, slice.len, len, reply);
     }
 
     fn fact(&mut self, fact: Fact) {

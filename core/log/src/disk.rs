@@ -163,6 +163,9 @@ pub enum Query {
     Time { timestamp: i64, from: Offset, until: Offset },
     /// The first record with the largest timestamp of the segment, below `until`.
     TimeMax { until: Offset },
+    /// The first batches of `from .. until` whose bytes cannot be read or are not what was written; looks at about
+    /// `bytes_max` bytes.
+    Damage { from: Offset, until: Offset, bytes_max: u64 },
 }
 
 /// What a [`Query`] found.
@@ -174,6 +177,8 @@ pub enum Found {
     Range { at: u64, len: u32, base: Offset, next: Offset },
     /// A record.
     Record { offset: Offset, timestamp: i64, leader_epoch: i32 },
+    /// The batches with these offsets are bad, all of them.
+    Damage { from: Offset, to: Offset },
     /// Nothing in this segment fits.
     Nothing,
 }

@@ -6,6 +6,7 @@
 //! acks -1 and 1 are answered once the batches are durable on a quorum (at once on topics with `flush=relaxed`);
 //! 0 is not answered, and an error then closes the connection.
 //! One batch per partition. A partition that is named twice gets the batch that was named last, and one answer.
+//! A disk that hangs: REQUEST_TIMED_OUT after the request's own time; the batches may become durable later.
 //! Refused: transactional batches (there is no transaction coordinator).
 
 use super::Stop;
@@ -14,15 +15,17 @@ use crate::metadata::TopicId;
 use crate::node::parts::TopicRef;
 use crate::node::{Node, Step};
 use crate::partition::produce::Refusal;
+use crate::seam::{Body, Part};
 use sordini_log::Room;
 use sordini_wire::batch::BatchError;
 use sordini_wire::batch::validate::from_client;
 use sordini_wire::error::ErrorCode;
+use sordini_wire::message::Message;
 use sordini_wire::message::produce::{
     BatchIndexAndErrorMessage, PartitionProduceData, PartitionProduceResponse, ProduceRequest,
     ProduceResponse, TopicProduceResponse,
 };
-use sordini_wire::primitive::{Str, Uuid};
+use sordini_wire::primitive::{Reader, Str, Uuid};
 use std::collections::BTreeMap;
 
 /// Versions from this one on name topics by id.
@@ -30,6 +33,12 @@ const BY_ID: i16 = 13;
 
 /// Bytes that a record of Kafka's first formats takes at least: a batch that claims less is told so.
 const RECORD_OVERHEAD_MIN: i32 = 14;
+
+/// Least time that a request has, ms: where Kafka answers out of the page cache at once, a sync takes its time.
+const TIMEOUT_MS_MIN: u64 = 100;
+
+/// Length and correlation id in front of an answer.
+const FRAME_HEAD_BYTES: usize = 8;
 
 /// A partition's place in the answer.
 #[derive(Clone, Debug)]
@@ -92,8 +101,27 @@ pub fn handle(
             }
         };
     }
-    node.reply_after(group, call, &shape(names, answers));
+    // What the request waited for room counts.
+    let left_ms = timeout_ms.saturating_sub(step.stalled_ms).max(TIMEOUT_MS_MIN);
+    node.reply_until(group, step.now.mono.after_ms(left_ms), call, &shape(names, answers));
     Ok(())
+}
+
+/// The answer of a request whose time is up before its batches were durable: that of all partitions which took
+/// theirs. They may become durable yet (Kafka's DelayedProduce says the same).
+pub fn timed_out(call: Call, body: Body) -> Body {
+    let [Part::Memory(frame)] = &body.parts[..] else {
+        unreachable!("the answer to a Produce is one piece of memory");
+    };
+    let flexible = ProduceResponse::FLEXIBLE <= call.version;
+    let mut reader = Reader::new(frame.slice(FRAME_HEAD_BYTES + usize::from(flexible)..));
+    let mut answer = ProduceResponse::decode(&mut reader, call.version).expect("our own answer");
+    for partition in answer.responses.iter_mut().flat_map(|t| &mut t.partition_responses) {
+        if partition.error_code == 0 {
+            partition.error_code = ErrorCode::REQUEST_TIMED_OUT.0;
+        }
+    }
+    super::encode(call, &answer, &[])
 }
 
 /// Flattens the request. A partition that is named again replaces what was said of it before, in its old place.

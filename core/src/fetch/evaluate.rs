@@ -2,12 +2,16 @@
 
 use super::{Outcome, PartRead, Pending, ReadError, Target, Terms, TopicKey};
 use crate::api;
+use crate::node::damage::Suspicion;
 use crate::node::parts::TopicRef;
 use crate::node::{Node, Step, Ticket};
 use crate::partition::Partition;
-use crate::seam::{Fact, FileSlice};
+use crate::seam::FileSlice;
 use sordini_log::disk::{DiskErrorKind, DiskOk, DiskResult, Found};
 use sordini_log::{LogId, Mono, Offset, Read};
+
+/// How far a second look goes beyond what a fetch allows, where its batches could not be located.
+const SUSPECT_BYTES: u64 = 16 << 20;
 
 /// What one look came to.
 struct Look {
@@ -58,6 +62,7 @@ impl Node {
             panic!("slot {slot} of fetch {fetch} was not being located");
         };
         let alive = self.storage.contains(log) && self.storage.generation(log) == generation;
+        let mut failed = None;
         let outcome = match result {
             _ if !alive => Outcome::Error(ReadError::NotLeader),
             Ok(DiskOk::Found(found)) => match (self.storage.cold(log, segment, &found), found) {
@@ -72,12 +77,24 @@ impl Node {
                 Outcome::Error(ReadError::NotLeader)
             }
             Err(e) => {
-                step.facts.push(Fact::Warning(e.detail));
+                let target = &pending.targets[slot];
+                let suspicion = Suspicion {
+                    log: (log, generation),
+                    segment,
+                    from: Offset(target.offset.max(0) as u64),
+                    until: pending.reads[slot].high_watermark,
+                    bytes: allowed + SUSPECT_BYTES,
+                };
+                failed = Some((suspicion, e));
                 Outcome::Error(ReadError::Storage)
             }
         };
         pending.reads[slot].outcome = outcome;
-        if pending.outstanding == 0 {
+        let over = pending.outstanding == 0;
+        if let Some((suspicion, e)) = failed {
+            self.suspect(step, suspicion, e);
+        }
+        if over {
             let pending = self.fetches.take(fetch).expect("just seen");
             api::fetch::answer(self, pending);
         }

@@ -5,9 +5,10 @@
 //! to; if that does not fit, entries further to the front are tried, in doubling steps, and in the end the
 //! beginning of the file. So a missing, short, stale or damaged index costs time and nothing else. From
 //! there the file is walked header by header, in blocks, never beyond the `len` bytes that the log
-//! vouches for. A base offset lies outside of its batch's CRC; it is believed because each batch begins
+//! vouches for; a bad header in front of what is asked for is passed over ([`super::damage`]). A base offset lies outside of its batch's CRC; it is believed because each batch begins
 //! where the one before it, the index entry or the file's name says.
 
+use super::damage::{self, is_damage, resync};
 use super::index::{IndexEntry, TimeEntry};
 use crate::disk::{DiskError, DiskErrorKind, Found, Query, ReadAt};
 use crate::id::Offset;
@@ -33,25 +34,30 @@ pub fn locate(
     len: u64,
 ) -> Result<Found, DiskError> {
     let mut walker = Walker { log, len, block: Vec::new(), block_at: 0, block_bytes: BLOCK_BYTES };
-    let Some(first) = walker.head(0)? else { return Ok(Found::Nothing) };
-    if first.base != base.0 {
-        return Err(corrupt(0, format!("offset {} where {base} should be", first.base)));
+    if len == 0 {
+        return Ok(Found::Nothing);
     }
-    let indexes = Indexes { base: first.base, index, timeindex };
+    let indexes = Indexes { base: base.0, index, timeindex };
     match *query {
         Query::Range { offset, until, bytes_max } => {
-            let at = indexes.position(&mut walker, offset)?;
-            range(&mut walker, at, offset, until, bytes_max)
+            let (at, due) = indexes.place(&mut walker, offset)?;
+            range(&mut walker, (at, due), offset, until, bytes_max)
         }
         Query::Time { timestamp, from, until } => {
+            walker.begins_with(base)?;
             let by_offset = indexes.position(&mut walker, from)?;
             let by_time = indexes.position_by_time(&mut walker, |e| e.timestamp < timestamp)?;
             first_at(&mut walker, by_offset.max(by_time), timestamp, from, until)
         }
         Query::TimeMax { until } => {
-            let before = |e: &TimeEntry| first.base + u64::from(e.offset_delta) < until.0;
+            walker.begins_with(base)?;
+            let before = |e: &TimeEntry| base.0 + u64::from(e.offset_delta) < until.0;
             let at = indexes.position_by_time(&mut walker, before)?;
             latest(&mut walker, at, until)
+        }
+        Query::Damage { from, until, bytes_max } => {
+            let place = indexes.place(&mut walker, from)?;
+            damage::find(&mut walker, place, (from, until), bytes_max)
         }
     }
 }
@@ -72,7 +78,7 @@ pub fn check_range(bytes: &[u8]) -> Result<(), DiskError> {
     }
 }
 
-fn corrupt(at: u64, what: impl std::fmt::Display) -> DiskError {
+pub(super) fn corrupt(at: u64, what: impl std::fmt::Display) -> DiskError {
     DiskError {
         kind: DiskErrorKind::Corrupt,
         detail: format!("segment damaged at byte {at}: {what}"),
@@ -81,24 +87,24 @@ fn corrupt(at: u64, what: impl std::fmt::Display) -> DiskError {
 
 /// A batch's place and what its header says.
 #[derive(Clone, Copy, Debug)]
-struct Head {
-    at: u64,
+pub(super) struct Head {
+    pub at: u64,
     size: u64,
-    base: u64,
-    next: u64,
+    pub base: u64,
+    pub next: u64,
     max_timestamp: i64,
 }
 
 impl Head {
-    fn end(&self) -> u64 {
+    pub fn end(&self) -> u64 {
         self.at + self.size
     }
 }
 
 /// Reads headers anywhere in the believed part of a segment.
-struct Walker<'a> {
-    log: &'a dyn ReadAt,
-    len: u64,
+pub(super) struct Walker<'a> {
+    pub log: &'a dyn ReadAt,
+    pub len: u64,
     block: Vec<u8>,
     block_at: u64,
     block_bytes: usize,
@@ -106,7 +112,7 @@ struct Walker<'a> {
 
 impl Walker<'_> {
     /// The batch at `at`, which must be where one begins; `None` at the end.
-    fn head(&mut self, at: u64) -> Result<Option<Head>, DiskError> {
+    pub fn head(&mut self, at: u64) -> Result<Option<Head>, DiskError> {
         if at == self.len {
             return Ok(None);
         }
@@ -139,10 +145,17 @@ impl Walker<'_> {
 
     fn fill(&mut self, at: u64) -> Result<(), DiskError> {
         let bytes = (self.len - at).min(self.block_bytes as u64) as usize;
-        self.block.resize(bytes, 0);
-        let got = self.log.read_at(at, &mut self.block)?;
-        self.block.truncate(got);
-        self.block_at = at;
+        let mut block = std::mem::take(&mut self.block);
+        block.resize(bytes, 0);
+        let got = match self.log.read_at(at, &mut block) {
+            // What cannot be read may lie behind the header that is wanted.
+            Err(e) if is_damage(&e) && bytes > HEADER_SIZE => {
+                self.log.read_at(at, &mut block[..HEADER_SIZE])?
+            }
+            got => got?,
+        };
+        block.truncate(got);
+        (self.block, self.block_at) = (block, at);
         Ok(())
     }
 
@@ -157,8 +170,45 @@ impl Walker<'_> {
         }
     }
 
+    /// The first batch begins where the file's name says.
+    fn begins_with(&mut self, base: Offset) -> Result<(), DiskError> {
+        match self.head(0)? {
+            Some(head) if head.base != base.0 => {
+                Err(corrupt(0, format!("offset {} where {base} should be", head.base)))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The batch that holds `offset`, looked for from the one at `at` on, whose base offset is `due`; `None` if the end
+    /// comes first. Batches with bad headers are passed over, but nothing is answered in the place of one.
+    fn holding(&mut self, at: u64, due: u64, offset: Offset) -> Result<Option<Head>, DiskError> {
+        let (mut at, mut due) = (at, due);
+        loop {
+            let found = match self.head(at) {
+                Ok(Some(h)) if h.base != due => {
+                    Err(corrupt(at, format!("offset {} where {due} should be", h.base)))
+                }
+                found => found,
+            };
+            let head = match found {
+                Ok(Some(head)) => head,
+                Ok(None) => return Ok(None),
+                Err(e) if is_damage(&e) => match resync(self, at, due) {
+                    Some(head) if head.base <= offset.0 => head,
+                    _ => return Err(e),
+                },
+                Err(e) => return Err(e),
+            };
+            if head.next > offset.0 {
+                return Ok(Some(head));
+            }
+            (at, due) = (head.end(), head.next);
+        }
+    }
+
     /// The whole batch, its CRC checked.
-    fn batch(&mut self, head: &Head) -> Result<Batch, DiskError> {
+    pub fn batch(&mut self, head: &Head) -> Result<Batch, DiskError> {
         let mut bytes = vec![0; head.size as usize];
         let got = self.log.read_at(head.at, &mut bytes)?;
         bytes.truncate(got);
@@ -177,6 +227,14 @@ struct Indexes<'a> {
 }
 
 impl Indexes<'_> {
+    /// As [`Indexes::position`], with the base offset of the batch that is there.
+    fn place(&self, walker: &mut Walker, offset: Offset) -> Result<(u64, u64), DiskError> {
+        Ok(match self.position(walker, offset)? {
+            0 => (0, self.base),
+            at => (at, walker.head(at)?.map_or(self.base, |head| head.base)),
+        })
+    }
+
     /// Where to begin to look for `offset`: at or before the batch that holds it.
     fn position(&self, walker: &mut Walker, offset: Offset) -> Result<u64, DiskError> {
         let fits = |e: &IndexEntry| self.base + u64::from(e.offset_delta) <= offset.0;
@@ -258,20 +316,22 @@ fn backwards(
 
 fn range(
     walker: &mut Walker,
-    at: u64,
+    (at, due): (u64, u64),
     offset: Offset,
     until: Offset,
     bytes_max: u32,
 ) -> Result<Found, DiskError> {
-    let mut head = walker.head(at)?;
-    while let Some(h) = head.filter(|h| h.next <= offset.0) {
-        head = walker.after(&h)?;
-    }
-    let Some(first) = head.filter(|h| h.next <= until.0) else { return Ok(Found::Nothing) };
+    let Some(first) = walker.holding(at, due, offset)?.filter(|h| h.next <= until.0) else {
+        return Ok(Found::Nothing);
+    };
     let mut last = first;
     while last.end() - first.at < u64::from(bytes_max) {
-        match walker.after(&last)? {
-            Some(h) if h.next <= until.0 && h.end() - first.at <= u64::from(bytes_max) => last = h,
+        match walker.after(&last) {
+            Ok(Some(h)) if h.next <= until.0 && h.end() - first.at <= u64::from(bytes_max) => {
+                last = h;
+            }
+            // What is good comes first; whoever asks for the next batch is told.
+            Err(e) if !is_damage(&e) => return Err(e),
             _ => break,
         }
     }

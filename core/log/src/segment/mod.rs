@@ -4,6 +4,7 @@
 //! an index entry. A batch's place is decided when it is appended, long before anybody writes it, so
 //! that a checkpoint can name extents which are still on their way. `docs/segments.md` draws the files.
 
+mod damage;
 mod dump;
 pub mod index;
 mod locate;

@@ -242,3 +242,98 @@ fn a_segment_rolls_by_bytes_time_index_and_offsets() {
     }
     assert_eq!(marks, 3, "a full index");
 }
+
+/// A file whose bytes from a place on cannot be read.
+struct Broken<'a>(&'a File, std::ops::Range<u64>);
+
+impl ReadAt for Broken<'_> {
+    fn read_at(&self, at: u64, buf: &mut [u8]) -> Result<usize, DiskError> {
+        if at < self.1.end && at + buf.len() as u64 > self.1.start {
+            return Err(DiskError { kind: DiskErrorKind::Io, detail: "EIO".into() });
+        }
+        self.0.read_at(at, buf)
+    }
+}
+
+#[test]
+fn damage_is_found_batch_by_batch_and_what_is_good_is_served() {
+    let times: Vec<(Vec<i64>, usize, bool)> = (0..30).map(|n| (vec![n, n], 150, false)).collect();
+    let none = File(vec![]);
+    let good = build(&times);
+    let end = good.segment.next;
+    let base = good.segment.base;
+    let damage = Query::Damage { from: base, until: end, bytes_max: u64::MAX };
+    assert_eq!(good.ask(damage.clone()), Found::Nothing);
+    // Base offset, length, magic, CRC, count, records.
+    for within in [7, 9, 16, 18, 60, 100] {
+        for bad in [0, 1, 14, 29] {
+            let mut b = build(&times);
+            let (at, _, from, to) = b.batches[bad];
+            b.log.0[at as usize + within] ^= 0x40;
+            for index in [&b.index, &none] {
+                let ask =
+                    |query: &Query| locate(query, base, &b.log, index, &b.time, b.segment.bytes);
+                let found = Found::Damage { from: Offset(from), to: Offset(to) };
+                assert_eq!(ask(&damage).expect("found"), found, "byte {within} of batch {bad}");
+                // Asked from its middle, and from behind it.
+                let middle =
+                    Query::Damage { from: Offset(from + 1), until: end, bytes_max: 1 << 20 };
+                assert_eq!(ask(&middle).expect("found"), found);
+                let behind = Query::Damage { from: Offset(to), until: end, bytes_max: 1 << 20 };
+                assert_eq!(ask(&behind).expect("none"), Found::Nothing);
+                for (n, place) in b.batches.iter().enumerate().filter(|(n, _)| *n != bad) {
+                    let query = Query::Range { offset: Offset(place.2), until: end, bytes_max: 1 };
+                    let range = Found::Range {
+                        at: place.0,
+                        len: (place.1 - place.0) as u32,
+                        base: Offset(place.2),
+                        next: Offset(place.3),
+                    };
+                    assert_eq!(ask(&query).expect("good"), range, "batch {n}, {bad} is bad");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn bytes_that_cannot_be_read_are_damage_too() {
+    let times: Vec<(Vec<i64>, usize, bool)> = (0..400).map(|n| (vec![n], 700, false)).collect();
+    let b = build(&times);
+    let (base, end) = (b.segment.base, b.segment.next);
+    let (first, last) = (b.batches[100], b.batches[103]);
+    let sectors = first.0 / 4096 * 4096..last.1.div_ceil(4096) * 4096;
+    let touched = |p: &&(u64, u64, u64, u64)| p.0 < sectors.end && p.1 > sectors.start;
+    let (from, to) = (
+        b.batches.iter().find(touched).expect("some").2,
+        b.batches.iter().rfind(touched).expect("some").3,
+    );
+    let query = Query::Damage { from: base, until: end, bytes_max: u64::MAX };
+    let log = Broken(&b.log, sectors);
+    let found = locate(&query, base, &log, &b.index, &b.time, b.segment.bytes).expect("found");
+    assert_eq!(found, Found::Damage { from: Offset(from), to: Offset(to) });
+}
+
+/// What stands behind a batch in a record is no batch, so it is not where the log goes on.
+#[test]
+fn a_batch_within_a_record_is_not_taken_for_one_of_the_log() {
+    let inner = |base: i64| {
+        let mut builder = BatchBuilder::new(Codec::None).base_offset(base);
+        builder.push(1, None, Some(b"inner"), &[]);
+        builder.build_batch().into_bytes()
+    };
+    let (mut log, mut next, mut places) = (File(vec![]), 100, vec![]);
+    for _ in 0..4 {
+        let mut builder = BatchBuilder::new(Codec::None).base_offset(next);
+        builder.push(1, None, Some(&inner(next + 1)), &[]);
+        let batch = builder.build_batch();
+        places.push((log.0.len(), next as u64));
+        next = batch.next_offset();
+        log.0.extend_from_slice(batch.bytes());
+    }
+    log.0[places[1].0 + 9] ^= 0x40;
+    let query = Query::Damage { from: Offset(100), until: Offset(104), bytes_max: 1 << 20 };
+    let (none, len) = (File(vec![]), log.0.len() as u64);
+    let found = locate(&query, Offset(100), &log, &none, &none, len).expect("found");
+    assert_eq!(found, Found::Damage { from: Offset(101), to: Offset(102) });
+}

@@ -381,6 +381,23 @@ impl Storage {
         }
     }
 
+    /// An operation that looks which batches of `from .. until` in the segment with this base are bad
+    /// ([`Found::Damage`]), among about `bytes_max` bytes. `None` if they are in no file any more.
+    pub fn find_damage(
+        &self,
+        log: LogId,
+        segment: Offset,
+        (from, until): (Offset, Offset),
+        bytes_max: u64,
+    ) -> Option<OpKind> {
+        let log = self.log(log);
+        let found = log.segments.iter().find(|s| s.base == segment)?;
+        let (from, until) = (from.max(log.start), until.min(log.written).min(found.next));
+        let query = crate::disk::Query::Damage { from, until, bytes_max };
+        let (dir, len) = (log.dir.clone(), log.believed_bytes(found));
+        (from < until).then_some(OpKind::Find { dir, segment, len, query })
+    }
+
     /// Where the bytes of a [`Found::Range`] in the segment with this base are: file, first byte, length.
     /// `None` for any other answer.
     pub fn cold(
