@@ -2,6 +2,7 @@
 
 mod broker;
 mod damage;
+mod relaxed;
 mod stuck;
 
 use sordini_log::journal::JournalConfig;
