@@ -1,7 +1,7 @@
 //! The table of commands: parser, help and completion are made of it.
 
 use crate::client::Address;
-use crate::{bench, check, consume, dump, produce, serve, topic};
+use crate::{bench, check, consume, dump, produce, serve, sim, topic};
 use anyhow::Result;
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
@@ -44,6 +44,9 @@ enum Command {
     /// Verify the data directory of a stopped broker
     #[command(after_help = CHECK_EXAMPLES)]
     Check(check::CheckArgs),
+    /// Break the broker in a simulated world, and repeat what was found
+    #[command(subcommand, after_help = SIM_EXAMPLES)]
+    Sim(sim::SimCommand),
     /// Print a completion script for a shell
     #[command(after_help = COMPLETIONS_EXAMPLES)]
     Completions {
@@ -61,6 +64,14 @@ pub struct BrokerArg {
 }
 
 impl Cli {
+    /// The command of the simulator, which has exit codes of its own.
+    pub fn sim(&self) -> Option<&sim::SimCommand> {
+        match &self.command {
+            Command::Sim(command) => Some(command),
+            _ => None,
+        }
+    }
+
     /// Runs the command.
     pub fn run(self) -> Result<()> {
         match self.command {
@@ -71,6 +82,7 @@ impl Cli {
             Command::Bench(args) => bench::run(&args),
             Command::Dump(args) => dump::run(&args),
             Command::Check(args) => check::run(&args),
+            Command::Sim(_) => unreachable!("it has exit codes of its own, see `Cli::sim`"),
             Command::Completions { shell } => {
                 let mut script = Vec::new();
                 clap_complete::generate(shell, &mut Cli::command(), "sordini", &mut script);
@@ -136,6 +148,18 @@ Examples:
 
 Reads everything and changes nothing. DAMAGE means that records are lost or the broker would not start, and exit
 code 1; a remark is put right by the next start.";
+
+const SIM_EXAMPLES: &str = "\
+Examples:
+  sordini sim run scenarios/storage/power_loss.toml        as many seeds as the scenario says
+  sordini sim run scenarios --jobs 2                       every scenario below a folder
+  sordini sim swarm --seeds 0..10000 --time 60s --jobs 2   each seed draws its own faults, loads and sizes
+  sordini sim replay swarm --seed 7 --log                  one of those again, a line for everything that happens
+  sordini sim check-determinism --seeds 0..100             each seed in two processes, hash by hash
+  sordini sim list                                         faults, loads, checks and marks
+
+Exit codes: 0 everything held, 1 a check failed (with the seed and the command that repeats it), 2 a scenario could
+not be read (with file, line and what was expected).";
 
 const COMPLETIONS_EXAMPLES: &str = "\
 Examples:

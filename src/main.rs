@@ -8,10 +8,11 @@
 //! | [`topic`], [`produce`], [`consume`] | those commands |
 //! | [`bench`] | loads on any broker, and the machine's limits beside them |
 //! | [`dump`], [`check`] | a data directory, printed and verified |
+//! | [`sim`] | the simulator: scenarios, swarms, replays |
 //! | [`output`] | tables, sizes and progress as people see them |
 //!
 //! A command returns an error with its whole story as context; here it is printed, and becomes the exit
-//! code: 0 done, 1 failed, 2 not understood.
+//! code: 0 done, 1 failed, 2 not understood (for `sim` also a scenario that cannot be read).
 
 mod bench;
 mod check;
@@ -22,6 +23,7 @@ mod dump;
 mod output;
 mod produce;
 mod serve;
+mod sim;
 mod topic;
 
 use clap::Parser;
@@ -29,6 +31,9 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     let cli = cli::Cli::parse();
+    if let Some(command) = cli.sim() {
+        return sim::run(command);
+    }
     match cli.run() {
         Ok(()) => ExitCode::SUCCESS,
         // Whoever read our output has seen enough: `sordini consume t | head`.

@@ -22,7 +22,7 @@ use crate::session::RequestId;
 use damage::Suspicion;
 use rand_chacha::ChaCha8Rng;
 use rand_core::SeedableRng;
-use sordini_log::{GroupSeq, LogId, Mono, Note, Now, Offset, Room, Storage, StorageConfig};
+use sordini_log::{GroupSeq, LogId, Mono, Note, Now, Offset, Room, Storage, StorageConfig, mutant};
 use sordini_wire::message::Message;
 use sordini_wire::message::produce::ProduceResponse;
 use std::collections::{BTreeMap, VecDeque};
@@ -278,7 +278,7 @@ impl Node {
         due: Option<Mono>,
     ) {
         match group {
-            Some(group) if group > self.storage.durable() => {
+            Some(group) if mutant!(S01, group > self.storage.durable(), false) => {
                 self.parked.entry(group).or_default().push(Parked { call, body, due });
                 self.parked_due = [self.parked_due, due].into_iter().flatten().min();
             }

@@ -11,12 +11,14 @@ pub struct Failure {
     pub what: String,
     /// What led to it, if it was written down.
     pub story: Vec<String>,
+    /// Virtual time, if there was any.
+    pub at: u64,
 }
 
 impl Failure {
     /// A failure of `check`.
     pub fn new(check: &'static str, what: impl Into<String>) -> Failure {
-        Failure { check, what: what.into(), story: Vec::new() }
+        Failure { check, what: what.into(), story: Vec::new(), at: 0 }
     }
 }
 

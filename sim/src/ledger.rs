@@ -1,20 +1,34 @@
 //! What clients sent, what they were told, and what they saw: all that the checks may look at.
 //!
 //! A record is known by its number; its value is that number and bytes that follow from it, so that any
-//! other content shows. The ledger never looks into the broker.
+//! other content shows. The ledger never looks into the broker. Everything in it is found by index, so that
+//! a long run costs no more per operation than a short one.
 
 use crate::failure::Failure;
 use std::collections::BTreeMap;
 
-/// Number of a record, unique in a run.
+/// Number of a record, unique in a run: its client in the upper half, a count from 1 in the lower.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct RecordId(pub u64);
 
-/// A place in the topic.
+/// Number of a topic in the ledger. A topic that is deleted and made again has another number.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct TopicNo(pub u16);
+
+/// A partition of a topic.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Part {
+    /// The topic.
+    pub topic: TopicNo,
+    /// Number of the partition in it.
+    pub partition: i32,
+}
+
+/// A place in a log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Place {
-    /// Partition of the one topic that a world has.
-    pub partition: i32,
+    /// Which log.
+    pub part: Part,
     /// Offset in it.
     pub offset: i64,
 }
@@ -22,23 +36,66 @@ pub struct Place {
 /// What is known of a record that was sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sent {
-    /// Who sent it.
-    pub client: u32,
     /// Where to.
-    pub partition: i32,
+    pub part: Part,
     /// Whether its producer is idempotent: then it is in the log once at most, behind those sent before.
     pub idempotent: bool,
     /// Where it was acknowledged, if it was.
-    pub acked: Option<Place>,
+    pub acked: Option<i64>,
     /// The producer was told that it was refused for good.
     pub refused: bool,
+}
+
+/// A topic that the scenario has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Topic {
+    /// Its name.
+    pub name: String,
+    /// How many partitions it has.
+    pub partitions: i32,
+    /// The node that has it.
+    pub node: u32,
+    /// Whether a client was told that it is there.
+    pub known: bool,
+}
+
+/// What clients did, in numbers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Operations that loads began.
+    pub begun: u64,
+    /// Operations that were answered with success.
+    pub acked: u64,
+    /// Operations that were refused for good.
+    pub refused: u64,
+    /// Times that an answer, or its absence, left open what became of an operation.
+    pub unknown: u64,
+    /// Records sent, acknowledged, and read.
+    pub records: [u64; 3],
+}
+
+impl Tally {
+    /// Adds those of another run.
+    pub fn add(&mut self, other: &Tally) {
+        self.begun += other.begun;
+        self.acked += other.acked;
+        self.refused += other.refused;
+        self.unknown += other.unknown;
+        self.records.iter_mut().zip(other.records).for_each(|(a, b)| *a += b);
+    }
 }
 
 /// The books of a world.
 #[derive(Clone, Debug, Default)]
 pub struct Ledger {
-    sent: BTreeMap<RecordId, Sent>,
-    seen: BTreeMap<Place, RecordId>,
+    /// The topics by their numbers.
+    pub topics: Vec<Topic>,
+    /// What clients did, in numbers.
+    pub tally: Tally,
+    /// By client and number of the record.
+    sent: Vec<Vec<Sent>>,
+    /// By partition: what readers were given first, by offset.
+    seen: BTreeMap<Part, Vec<Option<RecordId>>>,
     producers: BTreeMap<i64, u32>,
 }
 
@@ -53,31 +110,68 @@ pub struct View {
     pub records: Vec<(i64, RecordId)>,
 }
 
-/// A topic as a reader found it, by partition.
-pub type Views = BTreeMap<i32, View>;
+/// All topics as a reader found them.
+pub type Views = BTreeMap<Part, View>;
+
+impl View {
+    /// The record at `offset`, if it was read.
+    pub fn at(&self, offset: i64) -> Option<RecordId> {
+        // Nearly always dense, so that its index is known; else it is looked for.
+        let guess = usize::try_from(offset - self.records.first()?.0).ok()?;
+        match self.records.get(guess) {
+            Some((at, id)) if *at == offset => Some(*id),
+            _ => {
+                let found = self.records.binary_search_by_key(&offset, |(at, _)| *at).ok()?;
+                Some(self.records[found].1)
+            }
+        }
+    }
+}
 
 impl Ledger {
-    /// A record is on its way for the first time.
-    pub fn send(&mut self, id: RecordId, sent: Sent) {
-        assert!(self.sent.insert(id, sent).is_none(), "{id:?} is sent for the first time");
+    /// Another topic; its number.
+    pub fn topic(&mut self, name: &str, partitions: i32, node: u32) -> TopicNo {
+        self.topics.push(Topic { name: name.to_owned(), partitions, node, known: false });
+        TopicNo(u16::try_from(self.topics.len() - 1).expect("fewer than 65536 topics"))
     }
 
-    /// The producer was told that its record is at `place`.
-    pub fn ack(&mut self, id: RecordId, place: Place) {
-        self.sent.get_mut(&id).expect("only sent records are acknowledged").acked = Some(place);
+    /// `client` sends its next record for the first time; the record's number.
+    pub fn send(&mut self, client: u32, part: Part, idempotent: bool) -> RecordId {
+        let index = client as usize;
+        if self.sent.len() <= index {
+            self.sent.resize_with(index + 1, Vec::new);
+        }
+        let records = &mut self.sent[index];
+        records.push(Sent { part, idempotent, acked: None, refused: false });
+        self.tally.records[0] += 1;
+        RecordId(u64::from(client) << 32 | records.len() as u64)
+    }
+
+    /// The producer was told that its record is at `offset`.
+    pub fn ack(&mut self, id: RecordId, offset: i64) {
+        self.tally.records[1] += 1;
+        self.of_mut(id).acked = Some(offset);
     }
 
     /// The producer was told that its record was refused for good.
     pub fn refuse(&mut self, id: RecordId) {
-        self.sent.get_mut(&id).expect("only sent records are refused").refused = true;
+        self.of_mut(id).refused = true;
     }
 
     /// A reader was given this record at this place; it must be the one that was first read there.
     pub fn see(&mut self, place: Place, id: RecordId) -> Result<(), Failure> {
-        let first = *self.seen.entry(place).or_insert(id);
-        match first == id {
-            true => Ok(()),
-            false => {
+        let at = usize::try_from(place.offset)
+            .map_err(|_| Failure::new("dense_offsets", format!("{id:?} was read at {place:?}")))?;
+        let seen = self.seen.entry(place.part).or_default();
+        if seen.len() <= at {
+            seen.resize(at + 1, None);
+        }
+        match *seen[at].get_or_insert(id) {
+            first if first == id => {
+                self.tally.records[2] += 1;
+                Ok(())
+            }
+            first => {
                 let what = format!("{place:?} held {first:?} and holds {id:?} now");
                 Err(Failure::new("agreement", what))
             }
@@ -96,33 +190,61 @@ impl Ledger {
         }
     }
 
+    /// What is known of a record; none if nobody sent it.
+    pub fn of(&self, id: RecordId) -> Option<&Sent> {
+        let records = self.sent.get(id.client() as usize)?;
+        records.get((id.0 as u32 as usize).checked_sub(1)?)
+    }
+
     /// Every record sent.
-    pub fn sent(&self) -> &BTreeMap<RecordId, Sent> {
-        &self.sent
+    pub fn sent(&self) -> impl Iterator<Item = (RecordId, &Sent)> {
+        self.sent.iter().enumerate().flat_map(|(client, records)| {
+            let id = move |n: usize| RecordId((client as u64) << 32 | (n as u64 + 1));
+            records.iter().enumerate().map(move |(n, sent)| (id(n), sent))
+        })
     }
 
     /// What readers were given first, by place.
-    pub fn seen(&self) -> &BTreeMap<Place, RecordId> {
-        &self.seen
+    pub fn seen(&self) -> impl Iterator<Item = (Place, RecordId)> {
+        self.seen.iter().flat_map(|(part, seen)| {
+            let place = |at: usize| Place { part: *part, offset: at as i64 };
+            let known = seen.iter().enumerate();
+            known.filter_map(move |(at, id)| id.map(|id| (place(at), id)))
+        })
     }
 
-    /// How many records were acknowledged.
-    pub fn acked(&self) -> usize {
-        self.sent.values().filter(|sent| sent.acked.is_some()).count()
+    /// What readers were given first at `place`, if anybody read there.
+    pub fn first_seen(&self, place: Place) -> Option<RecordId> {
+        let at = usize::try_from(place.offset).ok()?;
+        *self.seen.get(&place.part)?.get(at)?
+    }
+
+    fn of_mut(&mut self, id: RecordId) -> &mut Sent {
+        let records =
+            self.sent.get_mut(id.client() as usize).expect("only sent records have fates");
+        &mut records[id.0 as u32 as usize - 1]
     }
 }
 
 impl RecordId {
-    /// The value that goes with this number, `len` bytes and eight more.
-    pub fn value(self, len: usize) -> Vec<u8> {
-        let filler = (0..len).map(|at| (self.0 as u8).wrapping_mul(31).wrapping_add(at as u8));
-        self.0.to_le_bytes().into_iter().chain(filler).collect()
+    /// Who sent it.
+    pub fn client(self) -> u32 {
+        (self.0 >> 32) as u32
+    }
+
+    /// The value that goes with this number, `len` bytes and eight more, appended to `out`.
+    pub fn value(self, len: usize, out: &mut Vec<u8>) {
+        out.extend_from_slice(&self.0.to_le_bytes());
+        let first = (self.0 as u8).wrapping_mul(31);
+        out.extend((0..len).map(|at| first.wrapping_add(at as u8)));
     }
 
     /// The number of a value, if it is one of ours, whole.
     pub fn of(value: &[u8]) -> Option<RecordId> {
         let (number, filler) = value.split_first_chunk()?;
         let id = RecordId(u64::from_le_bytes(*number));
-        (id.value(filler.len()) == value).then_some(id)
+        let first = (id.0 as u8).wrapping_mul(31);
+        let ours = filler.iter().enumerate().all(|(at, b)| *b == first.wrapping_add(at as u8));
+        ours.then_some(id)
     }
 }

@@ -1,24 +1,38 @@
-//! The world in a box: platters, links, clocks, faults, checks.
+//! The world in a box: nodes, platters, links, clocks, faults, loads, checks.
 //!
-//! [`platter`] is a disk as a pure value: it can be forked, stepped one operation at a time in any
-//! order that the lanes allow, and cut off from power at any moment. [`contract`] holds every
-//! promise of `sordini_log::disk` as a test, for the platter and for real files alike. [`chance`]
-//! gives every purpose its own stream of random numbers.
+//! A run is a scenario, a seed and a build, and repeats bit for bit. The broker in it is the one that ships, with its
+//! journal, its segments and its wire bytes; only disk, network, clock and chance are simulated.
 //!
-//! Two worlds stand on it: [`storage`] is the storage of a shard alone, [`world`] the whole shard with
-//! clients that speak Kafka's bytes. Both are values, so that [`explore`] can fork them and let the power fail
-//! at every disk operation.
+//! | module | what |
+//! |---|---|
+//! | [`scenario`] | what a run is made of: TOML that people write and a swarm's seed draws |
+//! | [`run`] | safety phase, liveness phase, audit, report |
+//! | [`world`] | nodes, clients and links, driven by a [`heap`] of virtual time |
+//! | [`fault`], [`load`], [`check`] | what goes wrong, what clients do, what must hold: a file and a row each |
+//! | [`ledger`] | what clients were promised and saw: all that checks may look at |
+//! | [`platter`], [`link`], [`clock`], [`chance`] | disk, connection, clock and randomness as values |
+//! | [`explore`] | a crash at every disk operation of a run |
+//! | [`storage`] | the storage of a shard alone, for the same |
+//! | [`contract`] | every promise of `sordini_log::disk` as a test, for platter and real files alike |
+//!
+//! The world is a value: it can be forked at any event. Nothing here knows real time, files, sockets or threads.
 
 pub mod chance;
 pub mod check;
-pub mod client;
+pub mod clock;
 pub mod contract;
 pub mod digest;
 pub mod explore;
 pub mod failure;
+pub mod fault;
+pub mod heap;
 pub mod ledger;
 pub mod link;
+pub mod load;
+pub mod marks;
 pub mod platter;
+pub mod run;
+pub mod scenario;
 pub mod storage;
 mod story;
 pub mod world;

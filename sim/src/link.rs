@@ -1,20 +1,67 @@
-//! A connection between a client and the machine: bytes in both directions, in pieces, never all at once.
+//! A connection between a client and a node as a value: bytes in both directions, in pieces, each with its moment.
+//!
+//! Both directions keep their order, as TCP does; when a piece arrives is the world's to draw. What the node
+//! sends waits first in its socket ([`Link::queued`]), is taken by the kernel as far as the client's window goes, and is then
+//! on its way. Parts of files are read from the platter when they are taken, not when it was decided to send them.
 
+use crate::heap::Nanos;
 use crate::platter::Platter;
 use bytes::{Bytes, BytesMut};
-use sordini_core::seam::{Body, FileSlice, Generation, LogId, Part};
+use sordini_core::seam::{
+    Body, CloseReason, ConnId, DiskError, DiskErrorKind, FileSlice, Generation, LogId, Part,
+};
 use sordini_log::segment::check_range;
 use std::collections::VecDeque;
 
+/// What goes over a link.
+#[derive(Clone, Debug)]
+pub enum Piece<B> {
+    /// The client connects; the first piece of its direction.
+    Open,
+    /// Bytes.
+    Bytes(B),
+    /// The end, or a reset: nothing follows.
+    Close(CloseReason),
+}
+
+/// One direction: what is on its way, oldest first.
+#[derive(Clone, Debug)]
+pub struct Way<B> {
+    /// When each piece arrives; never before the one ahead of it.
+    pub pieces: VecDeque<(Nanos, Piece<B>)>,
+    /// When the newest piece arrives or arrived.
+    pub last: Nanos,
+}
+
 /// A connection as the world carries it.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Link {
-    /// On their way to the machine.
-    pub inward: BytesMut,
-    /// Responses on their way to the client; file parts are read when they are sent.
-    outward: VecDeque<Part>,
+    /// The node's name for it.
+    pub conn: ConnId,
+    /// Which client; none is the auditor.
+    pub client: Option<u32>,
+    /// Which node it leads to.
+    pub node: u32,
+    /// Which life of the node knows it; none before it was accepted and after the node is done with it.
+    pub life: Option<u32>,
+    /// Whether the client still has it.
+    pub held_by_client: bool,
+    /// To the node.
+    pub inward: Way<BytesMut>,
+    /// To the client.
+    pub outward: Way<Bytes>,
+    /// Arrived while the machine does not read.
+    pub unread: BytesMut,
     /// Whether the machine reads.
-    pub open: bool,
+    pub reading: bool,
+    /// Given by the machine, not taken by the kernel.
+    pub queued: VecDeque<Part>,
+    /// Whether the kernel is about to take something.
+    pub taking: bool,
+    /// Bytes that may be on their way to the client at once.
+    pub window: u64,
+    /// Bytes that are.
+    pub in_flight: u64,
     /// The machine asked for the end: it comes once everything is sent.
     pub closing: bool,
 }
@@ -26,28 +73,63 @@ pub struct Unreadable {
     pub log: LogId,
     pub generation: Generation,
     pub slice: FileSlice,
-    pub what: String,
+    pub error: DiskError,
+}
+
+impl<B> Default for Way<B> {
+    fn default() -> Way<B> {
+        Way { pieces: VecDeque::new(), last: 0 }
+    }
+}
+
+impl<B> Way<B> {
+    /// `piece` arrives `delay` after `now`, or with what is ahead of it; when that is.
+    pub fn send(&mut self, now: Nanos, delay: Nanos, piece: Piece<B>) -> Nanos {
+        self.last = self.last.max(now + delay);
+        self.pieces.push_back((self.last, piece));
+        self.last
+    }
+
+    /// What arrives at `now`, if anything does.
+    pub fn arrive(&mut self, now: Nanos) -> Option<Piece<B>> {
+        self.pieces.pop_front_if(|(at, _)| *at <= now).map(|(_, piece)| piece)
+    }
 }
 
 impl Link {
-    /// An open connection.
-    pub fn new() -> Link {
-        Link { open: true, ..Link::default() }
+    /// A link that the client has just asked for.
+    pub fn new(conn: ConnId, client: Option<u32>, node: u32, window: u64) -> Link {
+        Link {
+            conn,
+            client,
+            node,
+            life: None,
+            held_by_client: true,
+            inward: Way::default(),
+            outward: Way::default(),
+            unread: BytesMut::new(),
+            reading: true,
+            queued: VecDeque::new(),
+            taking: false,
+            window,
+            in_flight: 0,
+            closing: false,
+        }
     }
 
     /// The machine sends a response.
-    pub fn send(&mut self, body: Body) {
-        self.outward.extend(body.parts);
+    pub fn queue(&mut self, body: Body) {
+        self.queued.extend(body.parts);
     }
 
-    /// Whether nothing is on its way to the client.
-    pub fn is_sent(&self) -> bool {
-        self.outward.is_empty()
+    /// Whether the kernel would take something now.
+    pub fn takes(&self) -> bool {
+        !self.queued.is_empty() && self.in_flight < self.window
     }
 
-    /// The next piece arrives at the client, read and checked if it is in a file.
-    pub fn deliver(&mut self, platter: &Platter) -> Option<Result<Bytes, Unreadable>> {
-        match self.outward.pop_front()? {
+    /// The next part in memory, read and checked if it is in a file.
+    pub fn take(&mut self, platter: &Platter) -> Option<Result<Bytes, Unreadable>> {
+        match self.queued.pop_front()? {
             Part::Memory(bytes) => Some(Ok(bytes)),
             Part::File { log, generation, slice } => {
                 let bytes = platter
@@ -57,12 +139,18 @@ impl Link {
                 Some(match bytes {
                     Ok(bytes) if !short(&bytes) => Ok(bytes),
                     Ok(bytes) => {
-                        let what = format!("{} of {} bytes", bytes.len(), slice.len);
-                        Err(Unreadable { log, generation, slice, what })
+                        let detail = format!("{} of {} bytes", bytes.len(), slice.len);
+                        let error = DiskError { kind: DiskErrorKind::Corrupt, detail };
+                        Err(Unreadable { log, generation, slice, error })
                     }
-                    Err(e) => Err(Unreadable { log, generation, slice, what: e.to_string() }),
+                    Err(error) => Err(Unreadable { log, generation, slice, error }),
                 })
             }
         }
+    }
+
+    /// Whether nobody has it any more.
+    pub fn is_over(&self) -> bool {
+        self.life.is_none() && !self.held_by_client
     }
 }

@@ -1,24 +1,30 @@
 //! Check 1: every acknowledged record is in the log at its offset.
 
-use crate::ledger::{Ledger, RecordId, Views};
-use std::collections::BTreeMap;
+use super::Check;
+use crate::ledger::{Ledger, Views};
+
+/// Its row.
+pub const ROW: Check = Check {
+    number: 1,
+    name: "acked_durability",
+    demands: "every acknowledged record is at its offset",
+    check,
+};
 
 /// Whether every acknowledged record is at its offset, unless that lies below the log's start.
-pub fn check(ledger: &Ledger, views: &Views) -> Result<(), String> {
-    let found: BTreeMap<(i32, i64), RecordId> = views
-        .iter()
-        .flat_map(|(partition, view)| view.records.iter().map(|(at, id)| ((*partition, *at), *id)))
-        .collect();
+fn check(ledger: &Ledger, views: &Views) -> Result<(), String> {
     for (id, sent) in ledger.sent() {
-        let Some(place) = sent.acked else { continue };
-        let start = views.get(&place.partition).map_or(0, |view| view.start);
-        if place.offset < start {
+        let (Some(offset), Some(view)) = (sent.acked, views.get(&sent.part)) else { continue };
+        if offset < view.start {
             continue;
         }
-        match found.get(&(place.partition, place.offset)) {
+        match view.at(offset) {
             Some(there) if there == id => {}
             there => {
-                return Err(format!("{id:?} was acknowledged at {place:?}, there is {there:?}"));
+                let part = sent.part;
+                return Err(format!(
+                    "{id:?} was acknowledged at {offset} of {part:?}, there is {there:?}"
+                ));
             }
         }
     }

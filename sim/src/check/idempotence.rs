@@ -1,20 +1,31 @@
 //! Check 8: what an idempotent producer sent is committed once at most, in the order of sending.
 
+use super::Check;
 use crate::ledger::{Ledger, Views};
 use std::collections::BTreeMap;
 
+/// Its row.
+pub const ROW: Check = Check {
+    number: 8,
+    name: "idempotence",
+    demands: "an idempotent producer's records are there once and in order",
+    check,
+};
+
 /// Whether each idempotent client's records rise in each partition. Their numbers rise as they are sent.
-pub fn check(ledger: &Ledger, views: &Views) -> Result<(), String> {
-    for (partition, view) in views {
+fn check(ledger: &Ledger, views: &Views) -> Result<(), String> {
+    for (part, view) in views {
         let mut last = BTreeMap::new();
         for (offset, id) in &view.records {
-            let Some(sent) = ledger.sent().get(id).filter(|sent| sent.idempotent) else { continue };
-            if let Some((at, before)) = last.insert(sent.client, (offset, id))
+            if !ledger.of(*id).is_some_and(|sent| sent.idempotent) {
+                continue;
+            }
+            if let Some((at, before)) = last.insert(id.client(), (offset, id))
                 && before >= id
             {
+                let client = id.client();
                 return Err(format!(
-                    "client {}: {id:?} is at {offset} of partition {partition}, behind {before:?} at {at}",
-                    sent.client
+                    "client {client}: {id:?} is at {offset} of {part:?}, behind {before:?} at {at}"
                 ));
             }
         }

@@ -1,57 +1,91 @@
-//! What must hold of every run. Checks read the ledger and what a reader found, never the broker.
+//! What must hold of every run. One file for each, one row in [`CHECKS`]. Checks read the ledger and what a reader
+//! found, never the broker.
 //!
-//! The numbers are those of the design's list. Each takes time linear in the history.
+//! The numbers are those of the design's list. Each takes time linear in the history. Besides these, what clients
+//! see is held against the ledger while they see it, and the run itself fails when something panics, ends itself without a
+//! reason, sends what cannot be read, or does not converge.
 
-pub mod acked_durability;
-pub mod agreement;
-pub mod dense_offsets;
-pub mod idempotence;
-pub mod no_invention;
+mod acked_durability;
+mod agreement;
+mod dense_offsets;
+mod idempotence;
+mod no_invention;
 
+use crate::failure::Failure;
+use crate::heap::{Nanos, SECOND};
 use crate::ledger::{Ledger, Views};
+use crate::scenario::{BadInput, Params};
 
-/// A check: its name, what it demands in one line, and the check itself; `Err` says what it found.
+/// A check.
 pub struct Check {
+    /// Its number in the design's list.
+    pub number: u32,
     /// Its name.
     pub name: &'static str,
-    /// What it demands.
+    /// What it demands, in one line.
     pub demands: &'static str,
-    /// The check.
+    /// The check itself; `Err` says what it found.
     pub check: fn(&Ledger, &Views) -> Result<(), String>,
 }
 
-/// Every check.
+/// Every check, by number.
 pub const CHECKS: &[Check] = &[
-    Check {
-        name: "acked_durability",
-        demands: "every acknowledged record is at its offset",
-        check: acked_durability::check,
-    },
-    Check {
-        name: "agreement",
-        demands: "an offset never holds another record than the one first read there",
-        check: agreement::check,
-    },
-    Check {
-        name: "dense_offsets",
-        demands: "offsets run from log start to high watermark without gaps",
-        check: dense_offsets::check,
-    },
-    Check {
-        name: "no_invention",
-        demands: "every record read was sent to that partition and not refused",
-        check: no_invention::check,
-    },
-    Check {
-        name: "idempotence",
-        demands: "an idempotent producer's records are there once and in order",
-        check: idempotence::check,
-    },
+    acked_durability::ROW,
+    agreement::ROW,
+    dense_offsets::ROW,
+    no_invention::ROW,
+    idempotence::ROW,
 ];
 
-/// Runs every check; the first that fails, with what it found.
-pub fn all(ledger: &Ledger, views: &Views) -> Result<(), (&'static str, String)> {
-    CHECKS.iter().try_for_each(|c| (c.check)(ledger, views).map_err(|what| (c.name, what)))
+/// The name of the liveness check in scenarios: it has a parameter and no row, since the run itself is the check.
+pub const CONVERGED: &str = "converged";
+
+/// Which checks a scenario wants.
+#[derive(Clone, Debug)]
+pub struct Wanted {
+    /// By index in [`CHECKS`].
+    names: Vec<bool>,
+    /// How long the liveness phase may take.
+    pub converged_within: Nanos,
+}
+
+impl Default for Wanted {
+    fn default() -> Wanted {
+        Wanted { names: vec![true; CHECKS.len()], converged_within: 60 * SECOND }
+    }
+}
+
+impl Wanted {
+    /// Reads the `[[check]]`s of a scenario. Without any, or with `converged` alone, every check runs.
+    pub fn read(root: &Params<'_>) -> Result<Wanted, BadInput> {
+        let mut wanted = Wanted::default();
+        let mut chosen = vec![false; CHECKS.len()];
+        for params in root.tables("check")? {
+            let kind = params.required("kind")?;
+            if kind == CONVERGED {
+                let within = params.time("within")?;
+                wanted.converged_within = within.unwrap_or(wanted.converged_within);
+            } else {
+                let found = CHECKS.iter().position(|c| c.name == kind);
+                let names = CHECKS.iter().map(|c| c.name).chain([CONVERGED]);
+                let names: Vec<&str> = names.collect();
+                chosen[found.ok_or_else(|| params.wrong_choice("kind", &names))?] = true;
+            }
+            params.finish()?;
+        }
+        if chosen.contains(&true) {
+            wanted.names = chosen;
+        }
+        Ok(wanted)
+    }
+}
+
+/// Runs every check that is wanted; the first that fails, with what it found.
+pub fn all(wanted: &Wanted, ledger: &Ledger, views: &Views) -> Result<(), Failure> {
+    let checks = CHECKS.iter().zip(&wanted.names).filter(|(_, wanted)| **wanted);
+    checks
+        .map(|(c, _)| c)
+        .try_for_each(|c| (c.check)(ledger, views).map_err(|what| Failure::new(c.name, what)))
 }
 
 #[cfg(test)]

@@ -1,26 +1,31 @@
 //! Each check fails on a history that breaks what it demands, and holds on one that does not.
 
 use super::CHECKS;
-use crate::ledger::{Ledger, Place, RecordId, Sent, View, Views};
+use crate::ledger::{Ledger, Part, Place, RecordId, TopicNo, View, Views};
+
+const PART: Part = Part { topic: TopicNo(0), partition: 0 };
+
+/// The n-th record of client 1.
+fn id(n: u64) -> RecordId {
+    RecordId(1 << 32 | n)
+}
 
 /// Three records of one idempotent client in partition 0, all acknowledged.
 fn history() -> (Ledger, Views) {
     let mut ledger = Ledger::default();
     for n in 0..3 {
-        let sent = Sent { client: 1, partition: 0, idempotent: true, acked: None, refused: false };
-        ledger.send(RecordId(n), sent);
-        let place = Place { partition: 0, offset: n as i64 };
-        ledger.ack(RecordId(n), place);
-        ledger.see(place, RecordId(n)).expect("the first");
+        let id = ledger.send(1, PART, true);
+        ledger.ack(id, n);
+        ledger.see(Place { part: PART, offset: n }, id).expect("the first");
     }
-    let records = (0..3).map(|n| (n as i64, RecordId(n))).collect();
-    (ledger, Views::from([(0, View { start: 0, end: 3, records })]))
+    let records = (0..3).map(|n| (n, id(n as u64 + 1))).collect();
+    (ledger, Views::from([(PART, View { start: 0, end: 3, records })]))
 }
 
 /// Names of the checks that fail once `harm` was done to the history.
 fn failing(harm: impl FnOnce(&mut Ledger, &mut View)) -> Vec<&'static str> {
     let (mut ledger, mut views) = history();
-    harm(&mut ledger, views.get_mut(&0).expect("it is there"));
+    harm(&mut ledger, views.get_mut(&PART).expect("it is there"));
     CHECKS.iter().filter(|c| (c.check)(&ledger, &views).is_err()).map(|c| c.name).collect()
 }
 
@@ -49,7 +54,7 @@ fn a_gap_is_seen() {
 #[test]
 fn a_duplicate_is_seen() {
     let failing = failing(|_, view| {
-        view.records.push((3, RecordId(1)));
+        view.records.push((3, id(2)));
         view.end = 4;
     });
     assert_eq!(failing, ["idempotence"]);
@@ -57,11 +62,11 @@ fn a_duplicate_is_seen() {
 
 #[test]
 fn another_record_is_seen() {
-    let failing = failing(|_, view| view.records[2].1 = RecordId(77));
+    let failing = failing(|_, view| view.records[2].1 = id(77));
     assert_eq!(failing, ["acked_durability", "agreement", "no_invention"]);
 }
 
 #[test]
 fn a_refused_record_is_seen() {
-    assert_eq!(failing(|ledger, _| ledger.refuse(RecordId(2))), ["no_invention"]);
+    assert_eq!(failing(|ledger, _| ledger.refuse(id(3))), ["no_invention"]);
 }

@@ -128,6 +128,27 @@ impl Platter {
         Some(Completion { done: op.done, result })
     }
 
+    /// Performs the next operation of `lane`; of reads, which have no order, the one number `choice` (modulo
+    /// their number). None when there is none.
+    pub fn step_lane(&mut self, lane: Lane, choice: usize) -> Option<Completion> {
+        let op = match lane {
+            Lane::Journal => self.journal.pop_front()?,
+            Lane::Store => self.store.pop_front()?,
+            Lane::Reads => self.reads.remove(choice.checked_rem(self.reads.len())?),
+        };
+        let result = self.perform(op.kind, true);
+        Some(Completion { done: op.done, result })
+    }
+
+    /// How many operations wait in a lane.
+    pub fn waiting(&self, lane: Lane) -> usize {
+        match lane {
+            Lane::Journal => self.journal.len(),
+            Lane::Store => self.store.len(),
+            Lane::Reads => self.reads.len(),
+        }
+    }
+
     /// The operation that [`Platter::step`] would perform.
     pub fn peek(&self, choice: usize) -> Option<&DiskOp> {
         let ordered = [self.journal.front(), self.store.front()];

@@ -1,0 +1,117 @@
+//! A consumer that assigns its partitions itself: reads each from the beginning and goes on where it was.
+//!
+//! What it reads must follow without gap or repetition, below the high watermark, and be what anybody read
+//! there before.
+//!
+//! Parameters: `wait` ("5ms"), how long the broker may wait for data.
+
+use super::{Ask, Asked, Desk, Load, Outcome, Row, wire};
+use crate::chance::Chance;
+use crate::failure::Failure;
+use crate::heap::MS;
+use crate::ledger::{Part, Place};
+use crate::scenario::{BadInput, Params};
+use sordini_wire::primitive::Reader;
+use std::sync::Arc;
+
+/// Its row.
+pub const ROW: Row = Row {
+    name: "consume",
+    about: "a consumer by assignment: every partition from the beginning, without gap or repetition",
+    make,
+    draw,
+};
+
+#[derive(Clone, Debug)]
+struct Consume {
+    wait_ms: i32,
+    /// The fetch that was sampled.
+    next: Option<Fetch>,
+    waiting: bool,
+    /// Where it goes on, by partition.
+    positions: Vec<i64>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Fetch {
+    partition: i32,
+    bytes_max: i32,
+}
+
+fn make(params: &mut Params<'_>) -> Result<Arc<dyn Load>, BadInput> {
+    let wait_ms = params.time("wait")?.unwrap_or(5 * MS) / MS;
+    Ok(Arc::new(Consume { wait_ms: wait_ms as i32, next: None, waiting: false, positions: vec![] }))
+}
+
+fn draw(chance: &mut Chance) -> String {
+    format!("wait = \"{}\"\n", chance.pick(&["0ms", "5ms", "500ms"]))
+}
+
+impl Load for Consume {
+    fn fork(&self) -> Box<dyn Load> {
+        Box::new(self.clone())
+    }
+
+    fn sample(&mut self, desk: &mut Desk<'_>) {
+        if self.next.is_some() {
+            return; // slower than the rate that was asked for
+        }
+        let partitions = desk.ledger.topics[usize::from(desk.topic.0)].partitions;
+        self.positions.resize(partitions as usize, 0);
+        desk.ledger.tally.begun += 1;
+        self.next = Some(Fetch {
+            partition: desk.chance.below(partitions as u64) as i32,
+            bytes_max: *desk.chance.pick(&[1, 300, 100_000]),
+        });
+    }
+
+    fn send(&mut self, desk: &mut Desk<'_>) -> Option<Ask> {
+        let fetch = self.next.filter(|_| !self.waiting)?;
+        self.waiting = true;
+        let version = *desk.chance.pick(&[4, 7, 11, 12]);
+        let topic = &desk.ledger.topics[usize::from(desk.topic.0)];
+        let at = self.positions[fetch.partition as usize];
+        let request = wire::fetch(&topic.name, fetch.partition, at, fetch.bytes_max, self.wait_ms);
+        Some(desk.ask(&request, version, i64::from(fetch.partition)))
+    }
+
+    fn classify(
+        &mut self,
+        desk: &mut Desk<'_>,
+        asked: &Asked,
+        answer: &mut Reader,
+    ) -> Result<Outcome, Failure> {
+        let part = Part { topic: desk.topic, partition: asked.tag as i32 };
+        let view = match wire::fetched(answer, asked.version, part)? {
+            Ok(view) => view,
+            Err(code @ (6 | 56)) => return Ok(Outcome::Unknown(code)),
+            Err(code) => {
+                let at = self.positions[asked.tag as usize];
+                let what = format!("a fetch of {part:?} at {at} was answered {code}");
+                return Err(Failure::new("legal_answers", what));
+            }
+        };
+        self.waiting = false;
+        self.next = None;
+        let position = &mut self.positions[asked.tag as usize];
+        let first = *position;
+        for (offset, id) in view.records.into_iter().filter(|(offset, _)| *offset >= first) {
+            if offset != *position || offset >= view.end {
+                let what = format!("{part:?}: read {offset}, expected {position}");
+                return Err(Failure::new("dense_offsets", what));
+            }
+            desk.ledger.see(Place { part, offset }, id)?;
+            *position += 1;
+        }
+        Ok(Outcome::Success)
+    }
+
+    fn lost(&mut self, desk: &mut Desk<'_>) {
+        desk.ledger.tally.unknown += u64::from(self.waiting);
+        self.waiting = false;
+    }
+
+    fn is_finished(&self) -> bool {
+        self.next.is_none()
+    }
+}

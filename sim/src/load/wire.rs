@@ -1,0 +1,119 @@
+//! Requests as they go over the wire, and answers as they come back.
+
+use crate::failure::Failure;
+use crate::ledger::{Part, RecordId, View};
+use bytes::{Bytes, BytesMut};
+use sordini_wire::api::{ApiKey, request_header_version, response_header_version};
+use sordini_wire::batch::{RecordView, split};
+use sordini_wire::message::Message;
+use sordini_wire::message::fetch::{FetchPartition, FetchRequest, FetchResponse, FetchTopic};
+use sordini_wire::message::header::{RequestHeader, ResponseHeader};
+use sordini_wire::primitive::{Reader, Records, Str};
+
+const RECORD_BYTES_MAX: usize = 1 << 20;
+
+/// A request as it goes over the wire, its length in front.
+pub fn framed<M: Message>(request: &M, version: i16, correlation: i32) -> BytesMut {
+    let header = RequestHeader {
+        request_api_key: M::API_KEY,
+        request_api_version: version,
+        correlation_id: correlation,
+        client_id: Some(Str::of("sim")),
+        ..Default::default()
+    };
+    let header_version =
+        request_header_version(ApiKey(M::API_KEY), version).expect("an API we know");
+    let (header, body) = (header.to_bytes(header_version), request.to_bytes(version));
+    let mut frame = BytesMut::with_capacity(4 + header.len() + body.len());
+    frame.extend_from_slice(&((header.len() + body.len()) as i32).to_be_bytes());
+    frame.extend_from_slice(&header);
+    frame.extend_from_slice(&body);
+    frame
+}
+
+/// The body of a response frame, once its header is seen to be the right one.
+pub fn opened(frame: Bytes, key: i16, version: i16, correlation: i32) -> Result<Reader, Failure> {
+    let mut reader = Reader::new(frame);
+    let header_version = response_header_version(ApiKey(key), version).expect("an API we know");
+    let header: ResponseHeader = decoded(&mut reader, header_version)?;
+    match header.correlation_id == correlation {
+        true => Ok(reader),
+        false => Err(Failure::new(
+            "wire",
+            format!("answer {} came where {correlation} was due", header.correlation_id),
+        )),
+    }
+}
+
+/// A message out of an answer's body.
+pub fn decoded<M: Message>(body: &mut Reader, version: i16) -> Result<M, Failure> {
+    M::decode(body, version).map_err(|e| Failure::new("wire", e.to_string()))
+}
+
+/// A fetch of one partition.
+pub fn fetch(
+    topic: &str,
+    partition: i32,
+    offset: i64,
+    bytes_max: i32,
+    wait_ms: i32,
+) -> FetchRequest {
+    let partition = FetchPartition {
+        partition,
+        fetch_offset: offset,
+        partition_max_bytes: bytes_max,
+        ..Default::default()
+    };
+    let topic =
+        FetchTopic { topic: Str::from(topic), partitions: vec![partition], ..Default::default() };
+    FetchRequest { max_wait_ms: wait_ms, min_bytes: 1, topics: vec![topic], ..Default::default() }
+}
+
+/// What a fetch of one partition brought, or Kafka's code if the broker refused.
+pub fn fetched(body: &mut Reader, version: i16, part: Part) -> Result<Result<View, i16>, Failure> {
+    let answer: FetchResponse = decoded(body, version)?;
+    if answer.error_code != 0 {
+        return Ok(Err(answer.error_code));
+    }
+    let partition = answer.responses.first().and_then(|t| t.partitions.first());
+    let partition = partition.ok_or_else(|| Failure::new("wire", "a fetch without partition"))?;
+    if partition.error_code != 0 {
+        return Ok(Err(partition.error_code));
+    }
+    let mut view = View {
+        start: partition.log_start_offset.max(0),
+        end: partition.high_watermark,
+        records: Vec::new(),
+    };
+    let wrong = |what: String| Failure::new("served_bytes", format!("{part:?}: {what}"));
+    let bytes = partition.records.as_ref().and_then(Records::contiguous).unwrap_or_default();
+    if bytes.is_empty() {
+        return Ok(Ok(view));
+    }
+    let mut add = |offset: i64, value: Option<&[u8]>| {
+        let id = value.and_then(RecordId::of);
+        let id = id.ok_or_else(|| wrong(format!("offset {offset} holds a value of nobody")))?;
+        view.records.push((offset, id));
+        Ok(())
+    };
+    for batch in split(bytes.clone()).map_err(|e| wrong(e.to_string()))? {
+        batch.check_crc().map_err(|e| wrong(e.to_string()))?;
+        match batch.view().records_plain() {
+            Some(records) => {
+                for record in records {
+                    let RecordView { offset, value, .. } =
+                        record.map_err(|e| wrong(e.to_string()))?;
+                    add(offset, value)?;
+                }
+            }
+            None => {
+                let records = batch.records(RECORD_BYTES_MAX).map_err(|e| wrong(e.to_string()))?;
+                for record in records {
+                    let record = record.map_err(|e| wrong(e.to_string()))?;
+                    add(record.offset, record.value.as_deref())?;
+                }
+            }
+        }
+    }
+    Ok(Ok(view))
+}

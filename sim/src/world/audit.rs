@@ -1,0 +1,136 @@
+//! The auditor: reads every partition from the beginning through the wire, as a client of its own, and has every
+//! check look at what it found. Meanwhile nobody else acts.
+
+use super::World;
+use crate::check;
+use crate::failure::Failure;
+use crate::heap::SECOND;
+use crate::ledger::{Part, TopicNo, View, Views};
+use crate::load::wire;
+use bytes::{Bytes, BytesMut};
+use sordini_core::seam::ConnId;
+use sordini_wire::frame::FrameSplitter;
+use sordini_wire::message::Message;
+use sordini_wire::message::fetch::FetchRequest;
+use sordini_wire::message::list_offsets::{
+    ListOffsetsPartition, ListOffsetsRequest, ListOffsetsResponse, ListOffsetsTopic,
+};
+use sordini_wire::primitive::{Reader, Str};
+
+/// How long the auditor waits for a broker or an answer.
+const PATIENCE: u64 = 60 * SECOND;
+
+/// What has come for the auditor.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Inbox {
+    splitter: FrameSplitter,
+    frame: Option<Bytes>,
+    broken: bool,
+}
+
+impl Inbox {
+    pub fn receive(&mut self, bytes: Bytes) {
+        self.splitter.push(BytesMut::from(&bytes[..]));
+        match self.splitter.next_frame() {
+            Ok(Some(frame)) => self.frame = Some(frame.freeze()),
+            Ok(None) => {}
+            Err(_) => self.broken = true,
+        }
+    }
+
+    pub fn lose(&mut self) {
+        self.broken = true;
+    }
+}
+
+impl World {
+    /// Waits for every broker, reads everything that clients know of, and runs every check.
+    pub fn audit(&mut self) -> Result<(), Failure> {
+        self.lively = false;
+        self.recover()?;
+        let mut views = Views::new();
+        for number in 0..self.ledger.topics.len() {
+            let topic = &self.ledger.topics[number];
+            if !topic.known {
+                continue;
+            }
+            let (name, partitions, node) = (topic.name.clone(), topic.partitions, topic.node);
+            let conn = self.connect(None, node);
+            for partition in 0..partitions {
+                let part = Part { topic: TopicNo(number as u16), partition };
+                views.insert(part, self.view(conn, &name, part)?);
+            }
+            self.hang_up(conn);
+        }
+        let scenario = std::sync::Arc::clone(&self.scenario);
+        check::all(&scenario.checks, &self.ledger, &views)
+    }
+
+    /// Waits until every process listens.
+    pub fn recover(&mut self) -> Result<(), Failure> {
+        let listening = |world: &World| world.nodes.iter().all(|n| n.listening || !n.up);
+        self.run_until(PATIENCE, "liveness", "recovery", listening)
+    }
+
+    /// A partition from the log's start to its high watermark.
+    fn view(&mut self, conn: ConnId, topic: &str, part: Part) -> Result<View, Failure> {
+        let mut at = self.log_start(conn, topic, part)?;
+        let mut whole = View { start: at, end: at, records: Vec::new() };
+        loop {
+            let request = wire::fetch(topic, part.partition, at, 100_000, 0);
+            let mut body = self.ask(conn, &request, 12, FetchRequest::API_KEY)?;
+            let view = wire::fetched(&mut body, 12, part)?.map_err(|code| {
+                let what = format!("the auditor's fetch of {part:?} at {at} was answered {code}");
+                Failure::new("legal_answers", what)
+            })?;
+            let before = whole.records.len();
+            whole.records.extend(view.records.into_iter().filter(|r| r.0 >= at));
+            (whole.start, whole.end) = (view.start, view.end);
+            if whole.records.len() == before {
+                whole.records.retain(|r| r.0 >= view.start);
+                return Ok(whole);
+            }
+            at = whole.records.last().expect("it has grown").0 + 1;
+        }
+    }
+
+    fn log_start(&mut self, conn: ConnId, topic: &str, part: Part) -> Result<i64, Failure> {
+        let partition = ListOffsetsPartition {
+            partition_index: part.partition,
+            timestamp: -2,
+            ..Default::default()
+        };
+        let topic = ListOffsetsTopic {
+            name: Str::from(topic),
+            partitions: vec![partition],
+            ..Default::default()
+        };
+        let request =
+            ListOffsetsRequest { replica_id: -1, topics: vec![topic], ..Default::default() };
+        let mut body = self.ask(conn, &request, 7, ListOffsetsRequest::API_KEY)?;
+        let answer: ListOffsetsResponse = wire::decoded(&mut body, 7)?;
+        let found = answer.topics.first().and_then(|t| t.partitions.first());
+        match found {
+            Some(found) if found.error_code == 0 => Ok(found.offset),
+            _ => Err(Failure::new("legal_answers", format!("log start of {part:?}: {answer:?}"))),
+        }
+    }
+
+    /// Sends a request and waits for its answer.
+    fn ask<M: Message>(
+        &mut self,
+        conn: ConnId,
+        request: &M,
+        version: i16,
+        key: i16,
+    ) -> Result<Reader, Failure> {
+        self.audit = Inbox::default();
+        self.transmit(conn, wire::framed(request, version, 7));
+        let done = |world: &World| world.audit.frame.is_some() || world.audit.broken;
+        self.run_until(PATIENCE, "liveness", "an answer to the auditor", done)?;
+        match self.audit.frame.take() {
+            Some(frame) => wire::opened(frame, key, version, 7),
+            None => Err(Failure::new("liveness", "the auditor's connection was closed")),
+        }
+    }
+}

@@ -1,0 +1,366 @@
+//! The body of a client: it connects, finds or makes its topic, sends what its load wants, waits so long and no longer,
+//! and connects again.
+
+use super::{Happening, World};
+use crate::chance::{Chance, Purpose, Who};
+use crate::clock::EPOCH_MS;
+use crate::failure::Failure;
+use crate::heap::{MS, Nanos};
+use crate::ledger::TopicNo;
+use crate::load::{Ask, Asked, Desk, Load, Outcome, Spec, wire};
+use bytes::{Bytes, BytesMut};
+use sordini_core::seam::ConnId;
+use sordini_wire::frame::FrameSplitter;
+use sordini_wire::message::Message;
+use sordini_wire::message::create_topics::{
+    CreatableTopic, CreateTopicsRequest, CreateTopicsResponse,
+};
+use sordini_wire::message::metadata::{MetadataRequest, MetadataRequestTopic, MetadataResponse};
+use sordini_wire::primitive::{Reader, Str};
+use std::collections::VecDeque;
+use std::fmt;
+
+/// Longest time that a client waits before it connects again.
+const BACKOFF_MAX: Nanos = 400 * MS;
+
+/// A client.
+#[derive(Debug)]
+pub struct Client {
+    /// Its number in the world.
+    pub id: u32,
+    /// Whether it begins new operations; without, only what was begun is finished.
+    pub making: bool,
+    /// Its number in all streams of chance.
+    stream: u32,
+    spec: Spec,
+    load: Box<dyn Load>,
+    topic: TopicNo,
+    conn: Option<ConnId>,
+    splitter: FrameSplitter,
+    correlation: i32,
+    /// Requests without an answer, in order, and when they were sent.
+    waiting: VecDeque<(Nanos, Asked)>,
+    /// Whether the topic is known to be there.
+    ready: bool,
+    /// Whether the broker said that the topic is not there.
+    missing: bool,
+    /// Number of the next operation, and when it is due.
+    next: (u32, Nanos),
+    /// When it may connect again.
+    connect_at: Nanos,
+    /// When it wakes next.
+    wake_at: Nanos,
+    arrivals: Chance,
+    content: Chance,
+    connecting: Chance,
+}
+
+impl Client {
+    /// A client that has not connected.
+    pub fn new(seed: u64, id: u32, stream: u32, spec: &Spec, topic: TopicNo) -> Client {
+        let chance = |purpose| Chance::of(seed, Who::Client(stream), purpose);
+        let mut arrivals = chance(Purpose::Arrivals);
+        let first = arrivals.exponential(spec.interval);
+        Client {
+            id,
+            making: true,
+            stream,
+            spec: spec.clone(),
+            load: spec.load.fork(),
+            topic,
+            conn: None,
+            splitter: FrameSplitter::default(),
+            correlation: 0,
+            waiting: VecDeque::new(),
+            ready: false,
+            missing: false,
+            next: (0, first),
+            connect_at: 0,
+            wake_at: Nanos::MAX,
+            arrivals,
+            content: chance(Purpose::Content),
+            connecting: chance(Purpose::Connecting),
+        }
+    }
+
+    /// Whether everything that it began is answered.
+    pub fn is_finished(&self) -> bool {
+        self.load.is_finished()
+    }
+
+    /// The connection is gone; the client rests for a moment.
+    fn disconnected(&mut self, now: Nanos) {
+        self.conn = None;
+        self.splitter = FrameSplitter::default();
+        self.waiting.clear();
+        self.connect_at = now + MS + self.connecting.below(BACKOFF_MAX);
+    }
+
+    /// When it wants to be woken, if nothing else happens.
+    fn wants(&self) -> Option<Nanos> {
+        let operation = self.making.then_some(self.next.1);
+        let timeout = self.waiting.front().map(|(sent, _)| sent + self.spec.timeout);
+        let connect = self.conn.is_none().then_some(self.connect_at);
+        [operation, timeout, connect].into_iter().flatten().min()
+    }
+
+    /// What comes before the load may work: is the topic there, and if not, make it.
+    fn opening(&mut self, world_topic: &str, partitions: i32) -> Option<Ask> {
+        if !self.waiting.is_empty() {
+            return None;
+        }
+        self.correlation += 1;
+        let correlation = self.correlation;
+        let name = Str::from(world_topic);
+        if self.missing {
+            let topic = CreatableTopic {
+                name,
+                num_partitions: partitions,
+                replication_factor: 1,
+                ..Default::default()
+            };
+            let request =
+                CreateTopicsRequest { topics: vec![topic], timeout_ms: 5000, ..Default::default() };
+            let version = *self.content.pick(&[2, 4, 5, 7]);
+            let frame = wire::framed(&request, version, correlation);
+            let key = CreateTopicsRequest::API_KEY;
+            return Some(Ask { asked: Asked { key, version, correlation, tag: 0 }, frame });
+        }
+        let topic = MetadataRequestTopic { name: Some(name), ..Default::default() };
+        let request = MetadataRequest {
+            topics: Some(vec![topic]),
+            allow_auto_topic_creation: self.content.odds(1, 4),
+            ..Default::default()
+        };
+        let version = *self.content.pick(&[4, 8, 9, 12]);
+        let frame = wire::framed(&request, version, correlation);
+        let key = MetadataRequest::API_KEY;
+        Some(Ask { asked: Asked { key, version, correlation, tag: 0 }, frame })
+    }
+
+    fn opened(
+        &mut self,
+        asked: &Asked,
+        body: &mut Reader,
+        partitions: i32,
+    ) -> Result<Outcome, Failure> {
+        let code = match asked.key {
+            CreateTopicsRequest::API_KEY => {
+                let answer: CreateTopicsResponse = wire::decoded(body, asked.version)?;
+                self.missing = false;
+                answer.topics.first().map(|t| t.error_code)
+            }
+            _ => {
+                let answer: MetadataResponse = wire::decoded(body, asked.version)?;
+                let topic = answer.topics.first();
+                self.missing = topic.is_some_and(|t| t.error_code == 3);
+                self.ready = topic.is_some_and(|t| {
+                    t.error_code == 0 && t.partitions.len() == partitions as usize
+                });
+                topic.map(|t| t.error_code)
+            }
+        };
+        match code {
+            // Done, not there yet, no leader yet, there already: the next step tells.
+            Some(0 | 3 | 5 | 36) => Ok(Outcome::Step),
+            Some(code @ (7 | 56)) => Ok(Outcome::Unknown(code)),
+            code => Err(Failure::new("legal_answers", format!("{asked:?} was answered {code:?}"))),
+        }
+    }
+}
+
+impl Clone for Client {
+    fn clone(&self) -> Client {
+        Client {
+            load: self.load.fork(),
+            spec: self.spec.clone(),
+            splitter: self.splitter.clone(),
+            waiting: self.waiting.clone(),
+            arrivals: self.arrivals.clone(),
+            content: self.content.clone(),
+            connecting: self.connecting.clone(),
+            ..*self
+        }
+    }
+}
+
+impl fmt::Display for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (id, waiting) = (self.id, self.waiting.len());
+        let connected = if self.conn.is_some() { "connected" } else { "not connected" };
+        write!(f, "client {id} is {connected}, waits for {waiting} answers and is not finished")
+    }
+}
+
+impl World {
+    /// The client looks at `at` what there is to do, unless it does so before.
+    pub(super) fn wake_client(&mut self, id: u32, at: Nanos) {
+        let client = &mut self.clients[id as usize];
+        if at < client.wake_at {
+            client.wake_at = at;
+            self.heap.push(at, Happening::Client { client: id });
+        }
+    }
+
+    pub(super) fn client_wakes(&mut self, id: u32) {
+        let client = &mut self.clients[id as usize];
+        if client.wake_at != self.now || !self.lively {
+            return; // it woke before, or has gone to sleep for good
+        }
+        client.wake_at = Nanos::MAX;
+        if client.conn.is_none() && client.connect_at <= self.now {
+            let node = client.spec.node;
+            let conn = self.connect(Some(id), node);
+            self.clients[id as usize].conn = Some(conn);
+        }
+        self.begin_operations(id);
+        self.send_requests(id);
+        let client = &self.clients[id as usize];
+        let expired =
+            client.waiting.front().is_some_and(|(sent, _)| self.now >= sent + client.spec.timeout);
+        if expired {
+            self.give_up(id);
+        }
+        self.rest(id);
+    }
+
+    /// Operations that are due begin.
+    fn begin_operations(&mut self, id: u32) {
+        let (now, seed) = (self.now, self.seed);
+        let client = &mut self.clients[id as usize];
+        while client.making && client.next.1 <= now {
+            let (n, due) = client.next;
+            client.next = (n + 1, due + client.arrivals.exponential(client.spec.interval));
+            if client.spec.wants(n) {
+                let who = Who::Operation(client.stream, n);
+                let mut chance = Chance::of(seed, who, Purpose::Content);
+                let mut desk = desk(
+                    &mut chance,
+                    &mut self.ledger,
+                    &mut client.correlation,
+                    (client.id, client.topic, now),
+                );
+                client.load.sample(&mut desk);
+            }
+        }
+    }
+
+    /// Everything that the client wants to send goes out.
+    fn send_requests(&mut self, id: u32) {
+        loop {
+            let client = &mut self.clients[id as usize];
+            let Some(conn) = client.conn else { return };
+            let ask = if client.ready {
+                let mut desk = desk(
+                    &mut client.content,
+                    &mut self.ledger,
+                    &mut client.correlation,
+                    (client.id, client.topic, self.now),
+                );
+                client.load.send(&mut desk)
+            } else {
+                let topic = &self.ledger.topics[usize::from(client.topic.0)];
+                client.opening(&topic.name, topic.partitions)
+            };
+            let Some(Ask { asked, frame }) = ask else { return };
+            client.waiting.push_back((self.now, asked));
+            self.transmit(conn, frame);
+        }
+    }
+
+    /// Bytes arrived.
+    pub(super) fn client_receives(&mut self, id: u32, bytes: Bytes) -> Result<(), Failure> {
+        if !self.lively {
+            return Ok(());
+        }
+        let client = &mut self.clients[id as usize];
+        let piece = bytes.try_into_mut().unwrap_or_else(|bytes| BytesMut::from(&bytes[..]));
+        client.splitter.push(piece);
+        let broken = |e: &dyn fmt::Display| Failure::new("wire", format!("client {id}: {e}"));
+        loop {
+            let client = &mut self.clients[id as usize];
+            let Some(frame) = client.splitter.next_frame().map_err(|e| broken(&e))? else { break };
+            let waiting = client.waiting.pop_front();
+            let (_, asked) = waiting.ok_or_else(|| broken(&"an answer that nobody waits for"))?;
+            let mut body =
+                wire::opened(frame.freeze(), asked.key, asked.version, asked.correlation)?;
+            let outcome = self.understand(id, &asked, &mut body)?;
+            if let Outcome::Unknown(_) = outcome {
+                self.give_up(id);
+                break;
+            }
+        }
+        self.send_requests(id);
+        self.rest(id);
+        Ok(())
+    }
+
+    fn understand(
+        &mut self,
+        id: u32,
+        asked: &Asked,
+        body: &mut Reader,
+    ) -> Result<Outcome, Failure> {
+        let client = &mut self.clients[id as usize];
+        if !client.ready {
+            let topic = &mut self.ledger.topics[usize::from(client.topic.0)];
+            let outcome = client.opened(asked, body, topic.partitions)?;
+            topic.known |= client.ready;
+            return Ok(outcome);
+        }
+        let mut desk = desk(
+            &mut client.content,
+            &mut self.ledger,
+            &mut client.correlation,
+            (client.id, client.topic, self.now),
+        );
+        let outcome = client.load.classify(&mut desk, asked, body)?;
+        if body.remaining() > 0 {
+            let what = format!("{} bytes follow the answer to {asked:?}", body.remaining());
+            return Err(Failure::new("wire", what));
+        }
+        self.ledger.tally.acked += u64::from(outcome == Outcome::Success);
+        self.ledger.tally.refused += u64::from(matches!(outcome, Outcome::Refused(_)));
+        self.tell(super::Actor::Client(id), || format!("{:?}: {outcome:?}", asked.key));
+        Ok(outcome)
+    }
+
+    /// The client closes its connection, and does not know what became of what it had asked.
+    fn give_up(&mut self, id: u32) {
+        if let Some(conn) = self.clients[id as usize].conn {
+            self.hang_up(conn);
+            self.client_loses(id);
+        }
+    }
+
+    /// The client's connection is gone.
+    pub(super) fn client_loses(&mut self, id: u32) {
+        let client = &mut self.clients[id as usize];
+        client.disconnected(self.now);
+        let mut desk = desk(
+            &mut client.content,
+            &mut self.ledger,
+            &mut client.correlation,
+            (client.id, client.topic, self.now),
+        );
+        client.load.lost(&mut desk);
+        self.tell(super::Actor::Client(id), || "connection lost".to_owned());
+        self.rest(id);
+    }
+
+    fn rest(&mut self, id: u32) {
+        if let Some(at) = self.clients[id as usize].wants() {
+            self.wake_client(id, at.max(self.now + 1));
+        }
+    }
+}
+
+fn desk<'a>(
+    chance: &'a mut Chance,
+    ledger: &'a mut crate::ledger::Ledger,
+    correlation: &'a mut i32,
+    (client, topic, now): (u32, TopicNo, Nanos),
+) -> Desk<'a> {
+    let wall_ms = EPOCH_MS + (now / MS) as i64;
+    Desk { client, topic, wall_ms, chance, ledger, correlation }
+}

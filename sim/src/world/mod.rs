@@ -1,0 +1,274 @@
+//! The world: nodes, clients, links and what will happen to them, as one value.
+//!
+//! One pop of the heap is one event. The world composes values that know nothing of each other: a
+//! [`Node`] is a real [`Shard`](sordini_core::Shard) with a platter and a clock, a [`Client`] is a load with a connection, a
+//! [`Link`] carries bytes between them. Whatever production's adapters may do in any order is drawn here: when bytes arrive
+//! and in how many pieces, when a disk operation is done, which turn takes what. A turn of a node is
+//! [`seam::turn`], production's own loop body.
+//!
+//! | file | what |
+//! |---|---|
+//! | `mod` | the state, and what each event does |
+//! | `node` | a node's turn, its disk, its deaths and births |
+//! | `net` | links: pieces on their way, resets, the kernel's windows |
+//! | `client` | the body of a client: connecting, timeouts, frames |
+//! | `audit` | an auditor who reads everything through the wire |
+//! | `trace` | the hash of everything that happens, and the story for people |
+//!
+//! A world is `Clone`: it can be forked at any event.
+
+mod audit;
+pub mod client;
+mod net;
+mod node;
+pub mod trace;
+
+pub use client::Client;
+pub use net::Links;
+pub use node::{Death, Node};
+pub use trace::{Actor, Line};
+
+use crate::chance::{Chance, Purpose, Who};
+use crate::digest::Digest;
+use crate::failure::Failure;
+use crate::fault::{FAULTS, Hit, Strike};
+use crate::heap::{Heap, Nanos};
+use crate::ledger::{Ledger, TopicNo};
+use crate::marks::Marks;
+use crate::scenario::Scenario;
+use sordini_core::seam::{ConnId, Fact, NetOp};
+use sordini_log::disk::Lane;
+use std::sync::Arc;
+
+/// Something to come. Small and without data: what it needs waits where it belongs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs)] // a variant says what its fields are
+pub enum Happening {
+    /// A node takes its turn on what has come.
+    Turn { node: u32, life: u32 },
+    /// A node's deadline.
+    Timer { node: u32, life: u32 },
+    /// A disk operation is done.
+    Disk { node: u32, life: u32, lane: Lane },
+    /// A piece arrives at the node.
+    Inward { conn: ConnId },
+    /// The kernel takes what the node wants to send.
+    Take { conn: ConnId },
+    /// A piece arrives at the client.
+    Outward { conn: ConnId },
+    /// A client looks what there is to do.
+    Client { client: u32 },
+    /// A process that ended is started again.
+    Restart { node: u32, life: u32 },
+    /// A fault strikes.
+    Strike { n: u32 },
+    /// A fault is over.
+    Mend { n: u32 },
+}
+
+/// Nodes, clients, links, and what will happen.
+#[derive(Clone, Debug)]
+pub struct World {
+    /// What it was made of.
+    pub scenario: Arc<Scenario>,
+    /// And from which seed.
+    pub seed: u64,
+    /// Virtual time.
+    pub now: Nanos,
+    /// Events so far.
+    pub events: u64,
+    /// The brokers.
+    pub nodes: Vec<Node>,
+    /// The clients.
+    pub clients: Vec<Client>,
+    /// Connections.
+    pub links: Links,
+    /// What clients were promised.
+    pub ledger: Ledger,
+    /// What brokers reported, without the moves of high watermarks, which are too many.
+    pub facts: Vec<(Nanos, u32, Fact)>,
+    /// The schedule of faults.
+    pub strikes: Vec<Strike>,
+    /// How many did harm, by row of [`FAULTS`].
+    pub struck: Vec<u64>,
+    /// Rare states that were reached.
+    pub marks: Marks,
+    /// Hash of everything that happened.
+    pub hash: Digest,
+    /// With `Some`, a line for everything that happens.
+    pub story: Option<Vec<Line>>,
+    /// Whether faults may still begin.
+    pub stormy: bool,
+    /// Whether clients act.
+    pub lively: bool,
+    heap: Heap<Happening>,
+    net: Chance,
+    audit: audit::Inbox,
+    /// Network operations of a turn; kept for its memory.
+    net_ops: Vec<NetOp>,
+}
+
+impl World {
+    /// Empty disks, processes about to boot, and clients about to connect.
+    pub fn new(seed: u64, scenario: Arc<Scenario>) -> World {
+        let mut ledger = Ledger::default();
+        let clients = clients(seed, &scenario, &mut ledger);
+        let faults = scenario.faults.iter().enumerate();
+        let strikes = faults.flat_map(|(n, f)| f.strikes(seed, n, scenario.nodes)).collect();
+        let mut world = World {
+            seed,
+            now: 0,
+            events: 0,
+            nodes: (0..scenario.nodes).map(|n| Node::new(seed, n, &scenario)).collect(),
+            clients,
+            links: Links::default(),
+            ledger,
+            facts: Vec::new(),
+            strikes,
+            struck: vec![0; FAULTS.len()],
+            marks: Marks::default(),
+            hash: Digest::default(),
+            story: None,
+            stormy: true,
+            lively: true,
+            heap: Heap::new(Chance::of(seed, Who::World, Purpose::Ties)),
+            net: Chance::of(seed, Who::World, Purpose::Net),
+            audit: audit::Inbox::default(),
+            net_ops: Vec::new(),
+            scenario,
+        };
+        for n in 0..world.strikes.len() {
+            world.heap.push(world.strikes[n].at, Happening::Strike { n: n as u32 });
+        }
+        (0..world.nodes.len() as u32).for_each(|n| world.boot(n));
+        (0..world.clients.len()).for_each(|n| world.wake_client(n as u32, 0));
+        world
+    }
+
+    /// The next event happens. False if nothing is to come.
+    pub fn step(&mut self) -> Result<bool, Failure> {
+        let Some((at, what)) = self.heap.pop() else { return Ok(false) };
+        debug_assert!(at >= self.now, "time goes on");
+        self.now = at;
+        self.events += 1;
+        self.trace(what);
+        match what {
+            Happening::Turn { node, life } => self.turn(node, life)?,
+            Happening::Timer { node, life } => self.timer(node, life),
+            Happening::Disk { node, life, lane } => self.disk_done(node, life, lane),
+            Happening::Inward { conn } => self.inward(conn),
+            Happening::Take { conn } => self.take(conn)?,
+            Happening::Outward { conn } => self.outward(conn)?,
+            Happening::Client { client } => self.client_wakes(client),
+            Happening::Restart { node, life } => {
+                if self.nodes[node as usize].life == life {
+                    self.boot(node);
+                }
+            }
+            Happening::Strike { n } => self.strike(n),
+            Happening::Mend { n } => self.mend(n),
+        }
+        Ok(true)
+    }
+
+    /// What [`World::step`] would do, and when.
+    pub fn next(&self) -> Option<(Nanos, Happening)> {
+        self.heap.peek()
+    }
+
+    /// Steps until `done` says so; an error of `check` if that takes longer than `limit`.
+    pub fn run_until(
+        &mut self,
+        limit: Nanos,
+        check: &'static str,
+        what: &str,
+        mut done: impl FnMut(&World) -> bool,
+    ) -> Result<(), Failure> {
+        let end = self.now.saturating_add(limit);
+        while !done(self) {
+            let next = self.heap.peek().map(|(at, _)| at);
+            if next.is_none_or(|at| at > end) {
+                let (from, to) = ((end - limit) / 1_000_000, end / 1_000_000);
+                let stuck = self.stuck();
+                let what = format!("{what} did not happen between {from} ms and {to} ms: {stuck}");
+                return Err(Failure::new(check, what));
+            }
+            self.step()?;
+        }
+        Ok(())
+    }
+
+    /// All faults end and none begins any more; clients finish what they began and begin nothing new.
+    pub fn heal(&mut self) {
+        self.stormy = false;
+        (0..self.strikes.len()).for_each(|n| self.mend(n as u32));
+        for node in 0..self.nodes.len() as u32 {
+            if !self.nodes[node as usize].up {
+                self.boot(node);
+            }
+        }
+        self.clients.iter_mut().for_each(|client| client.making = false);
+    }
+
+    /// Whether every node listens and every client has finished what it began.
+    pub fn is_converged(&self) -> bool {
+        self.nodes.iter().all(|n| n.listening) && self.clients.iter().all(Client::is_finished)
+    }
+
+    /// What is not as [`World::is_converged`] wants it.
+    fn stuck(&self) -> String {
+        let nodes = self.nodes.iter().filter(|n| !n.listening).map(|n| n.to_string());
+        let clients = self.clients.iter().filter(|c| !c.is_finished()).map(|c| c.to_string());
+        nodes.chain(clients).collect::<Vec<_>>().join("; ")
+    }
+
+    fn strike(&mut self, n: u32) {
+        if !self.stormy {
+            return;
+        }
+        let strike = &self.strikes[n as usize];
+        let (node, lasts, spec) = (strike.node, strike.lasts, strike.spec);
+        let chance = Chance::of(self.seed, Who::Fault(strike.stream), Purpose::Effect);
+        let mut hit = Hit { node, until: self.now + lasts, chance, memo: 0 };
+        let scenario = Arc::clone(&self.scenario);
+        let fault = &scenario.faults[spec];
+        let harmed = fault.fault.strike(self, &mut hit);
+        self.tell(Actor::Node(node), || {
+            format!("FAULT {} {}", fault.name(), if harmed { "" } else { "finds nothing to harm" })
+        });
+        if harmed {
+            self.struck[fault.row] += 1;
+            self.heap.push(hit.until, Happening::Mend { n });
+            self.strikes[n as usize].hit = Some(hit);
+        }
+    }
+
+    fn mend(&mut self, n: u32) {
+        let Some(mut hit) = self.strikes[n as usize].hit.take() else { return };
+        let scenario = Arc::clone(&self.scenario);
+        let fault = &scenario.faults[self.strikes[n as usize].spec];
+        self.tell(Actor::Node(hit.node), || format!("MENDED {}", fault.name()));
+        fault.fault.mend(self, &mut hit);
+    }
+}
+
+/// The clients of a scenario, and their topics in the ledger.
+fn clients(seed: u64, scenario: &Scenario, ledger: &mut Ledger) -> Vec<Client> {
+    let mut topics: Vec<(u32, &str)> = Vec::new();
+    let mut clients = Vec::new();
+    for spec in &scenario.loads {
+        let key = (spec.node, spec.topic.as_str());
+        let number = topics.iter().position(|t| *t == key).unwrap_or_else(|| {
+            topics.push(key);
+            let found = scenario.topics.iter().find(|(name, _)| *name == spec.topic);
+            let (name, partitions) = found.expect("scenarios name their topics");
+            ledger.topic(name, *partitions, spec.node);
+            topics.len() - 1
+        });
+        for n in 0..spec.clients {
+            let id = clients.len() as u32;
+            clients.push(Client::new(seed, id, spec.stream + n, spec, TopicNo(number as u16)));
+        }
+    }
+    clients
+}

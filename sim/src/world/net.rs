@@ -1,0 +1,313 @@
+//! What happens on links: pieces arrive, kernels take, connections end.
+
+use super::{Happening, World};
+use crate::failure::Failure;
+use crate::heap::Nanos;
+use crate::link::{Link, Piece};
+use crate::marks::Mark;
+use bytes::{Bytes, BytesMut};
+use sordini_core::seam::{CloseReason, ConnId, Event, ListenerId, NetOp};
+use std::net::{Ipv4Addr, SocketAddr};
+
+/// All links. A [`ConnId`] is a slot and a count of its uses, so that it is found at once and never used again.
+#[derive(Clone, Debug, Default)]
+pub struct Links {
+    slots: Vec<(u32, Option<Link>)>,
+    free: Vec<u32>,
+}
+
+impl Links {
+    /// The link, unless it is over.
+    pub fn find(&self, conn: ConnId) -> Option<&Link> {
+        let (uses, link) = self.slots.get(conn.0 as u32 as usize)?;
+        link.as_ref().filter(|_| u64::from(*uses) == conn.0 >> 32)
+    }
+
+    /// The same, to be changed.
+    pub fn find_mut(&mut self, conn: ConnId) -> Option<&mut Link> {
+        let (uses, link) = self.slots.get_mut(conn.0 as u32 as usize)?;
+        link.as_mut().filter(|_| u64::from(*uses) == conn.0 >> 32)
+    }
+
+    /// All links that are not over.
+    pub fn iter(&self) -> impl Iterator<Item = &Link> {
+        self.slots.iter().filter_map(|(_, link)| link.as_ref())
+    }
+
+    /// Forgets the link if nobody has it any more.
+    pub fn retire(&mut self, conn: ConnId) {
+        if self.find(conn).is_some_and(Link::is_over) {
+            self.slots[conn.0 as u32 as usize].1 = None;
+            self.free.push(conn.0 as u32);
+        }
+    }
+
+    fn add(&mut self, client: Option<u32>, node: u32, window: u64) -> ConnId {
+        let slot = self.free.pop().unwrap_or_else(|| {
+            self.slots.push((0, None));
+            self.slots.len() as u32 - 1
+        });
+        let (uses, link) = &mut self.slots[slot as usize];
+        *uses += 1;
+        let conn = ConnId(u64::from(*uses) << 32 | u64::from(slot));
+        *link = Some(Link::new(conn, client, node, window));
+        conn
+    }
+}
+
+impl World {
+    /// Connections of a node that its process knows.
+    pub fn conns_of(&self, node: u32) -> Vec<ConnId> {
+        let known = self.links.iter().filter(|l| l.node == node && l.life.is_some());
+        known.map(|l| l.conn).collect()
+    }
+
+    /// A client asks for a connection.
+    pub(super) fn connect(&mut self, client: Option<u32>, node: u32) -> ConnId {
+        let conn = self.links.add(client, node, self.scenario.pace.window);
+        self.send_inward(conn, Piece::Open);
+        conn
+    }
+
+    /// A client sends bytes, which arrive in pieces.
+    pub(super) fn transmit(&mut self, conn: ConnId, mut bytes: BytesMut) {
+        while bytes.len() > 1 && self.net.odds(1, self.scenario.pace.split) {
+            let piece = bytes.split_to(1 + self.net.index(bytes.len() - 1));
+            self.send_inward(conn, Piece::Bytes(piece));
+        }
+        self.send_inward(conn, Piece::Bytes(bytes));
+    }
+
+    /// A client closes its connection, and hears nothing more of it.
+    pub(super) fn hang_up(&mut self, conn: ConnId) {
+        self.send_inward(conn, Piece::Close(CloseReason::Peer));
+        if let Some(link) = self.links.find_mut(conn) {
+            link.held_by_client = false;
+        }
+        self.links.retire(conn);
+    }
+
+    /// Both ends lose the connection, and what is on it.
+    pub fn reset(&mut self, conn: ConnId) {
+        let Some(link) = self.links.find_mut(conn) else { return };
+        link.inward.pieces.clear();
+        link.outward.pieces.clear();
+        (link.in_flight, link.taking) = (0, false);
+        link.queued.clear();
+        link.unread.clear();
+        self.send_inward(conn, Piece::Close(CloseReason::Error("reset by a fault".into())));
+        self.send_outward(conn, Piece::Close(CloseReason::Peer));
+    }
+
+    /// What a clogged network held back comes now.
+    pub fn unclog(&mut self, id: u32) {
+        let node = &self.nodes[id as usize];
+        let (inward, outward) = (node.clogged_in == 0, node.clogged_out == 0);
+        let links: Vec<_> = self.links.iter().filter(|l| l.node == id).collect();
+        let due = |link: &&Link| {
+            let inward = link.inward.pieces.iter().filter(|_| inward).map(|p| (p.0, true));
+            let outward = link.outward.pieces.iter().filter(|_| outward).map(|p| (p.0, false));
+            inward.chain(outward).map(|(at, way)| (link.conn, at, way)).collect::<Vec<_>>()
+        };
+        let due: Vec<(ConnId, Nanos, bool)> = links.iter().flat_map(due).collect();
+        for (conn, at, inward) in due.into_iter().filter(|(_, at, _)| *at <= self.now) {
+            let delay = self.net.below(self.scenario.pace.net);
+            debug_assert!(at <= self.now);
+            let what =
+                if inward { Happening::Inward { conn } } else { Happening::Outward { conn } };
+            self.heap.push(self.now + delay, what);
+        }
+    }
+
+    /// How long a piece takes.
+    fn latency(&mut self, node: u32) -> Nanos {
+        let extra = self.nodes[node as usize].net_delay;
+        let mean = self.scenario.pace.net;
+        let base = mean / 2 + self.net.exponential(mean / 2);
+        if extra == 0 { base } else { base + self.net.exponential(extra) }
+    }
+
+    fn send_inward(&mut self, conn: ConnId, piece: Piece<BytesMut>) {
+        let Some(node) = self.links.find(conn).map(|l| l.node) else { return };
+        let delay = self.latency(node);
+        let link = self.links.find_mut(conn).expect("found above");
+        let at = link.inward.send(self.now, delay, piece);
+        self.heap.push(at, Happening::Inward { conn });
+    }
+
+    pub(super) fn send_outward(&mut self, conn: ConnId, piece: Piece<Bytes>) {
+        let Some(node) = self.links.find(conn).map(|l| l.node) else { return };
+        let delay = self.latency(node);
+        let link = self.links.find_mut(conn).expect("found above");
+        let at = link.outward.send(self.now, delay, piece);
+        self.heap.push(at, Happening::Outward { conn });
+    }
+
+    /// A piece arrives at a node.
+    pub(super) fn inward(&mut self, conn: ConnId) {
+        let Some(link) = self.links.find_mut(conn) else { return };
+        let node = &self.nodes[link.node as usize];
+        if node.clogged_in > 0 {
+            return; // comes when it is unclogged
+        }
+        let Some(piece) = link.inward.arrive(self.now) else { return };
+        let id = link.node;
+        match (piece, link.life.is_some()) {
+            (Piece::Open, _) if node.listening => {
+                link.life = Some(node.life);
+                let peer = SocketAddr::from((Ipv4Addr::LOCALHOST, 40_000));
+                self.deliver(id, Event::Opened { conn, listener: ListenerId(0), peer });
+            }
+            (Piece::Bytes(bytes), true) if link.reading => {
+                self.deliver(id, Event::Bytes { conn, bytes });
+            }
+            (Piece::Bytes(bytes), true) => link.unread.extend_from_slice(&bytes),
+            (Piece::Close(why), true) => {
+                link.life = None;
+                link.queued.clear();
+                self.deliver(id, Event::Closed { conn, why });
+                self.links.retire(conn);
+            }
+            (Piece::Close(_), false) => self.links.retire(conn),
+            // Nobody is there: the kernel says so, if there is one.
+            (Piece::Open | Piece::Bytes(_), _) if node.powered => {
+                self.send_outward(conn, Piece::Close(CloseReason::Peer));
+            }
+            (Piece::Open | Piece::Bytes(_), _) => {}
+        }
+    }
+
+    /// What a node asks of the network.
+    pub(super) fn obey(&mut self, id: u32, op: NetOp) {
+        match op {
+            NetOp::Send { conn, body } => {
+                if let Some(link) = self.links.find_mut(conn).filter(|l| l.life.is_some()) {
+                    link.queue(body);
+                    self.take_soon(conn);
+                }
+            }
+            NetOp::ReadOff { conn } => {
+                self.marks.count(Mark::ReadOff, true);
+                if let Some(link) = self.links.find_mut(conn) {
+                    link.reading = false;
+                }
+            }
+            NetOp::ReadOn { conn } => {
+                let Some(link) = self.links.find_mut(conn) else { return };
+                link.reading = true;
+                if !link.unread.is_empty() {
+                    let bytes = std::mem::take(&mut link.unread);
+                    self.deliver(id, Event::Bytes { conn, bytes });
+                }
+            }
+            NetOp::Close { conn, .. } => {
+                if let Some(link) = self.links.find_mut(conn).filter(|l| l.life.is_some()) {
+                    link.closing = true;
+                    self.take_soon(conn);
+                }
+            }
+            NetOp::Listen => self.nodes[id as usize].listening = true,
+            NetOp::Deafen => self.nodes[id as usize].listening = false,
+            NetOp::Expect { .. } => {}
+        }
+    }
+
+    /// The kernel looks soon what it can take, unless it is about to.
+    fn take_soon(&mut self, conn: ConnId) {
+        let Some(link) = self.links.find_mut(conn) else { return };
+        if !link.taking && (link.takes() || link.closing) {
+            link.taking = true;
+            let delay = self.net.below(self.scenario.pace.turn + 1);
+            self.heap.push(self.now + delay, Happening::Take { conn });
+        }
+    }
+
+    /// The kernel takes what the client's window has room for.
+    pub(super) fn take(&mut self, conn: ConnId) -> Result<(), Failure> {
+        loop {
+            let Some(link) = self.links.find_mut(conn) else { return Ok(()) };
+            link.taking = false;
+            let id = link.node;
+            if link.life.is_none() {
+                return Ok(());
+            }
+            if !link.takes() {
+                if link.closing && link.queued.is_empty() {
+                    link.life = None;
+                    self.send_outward(conn, Piece::Close(CloseReason::Peer));
+                    self.deliver(id, Event::Closed { conn, why: CloseReason::Peer });
+                    self.links.retire(conn);
+                }
+                return Ok(());
+            }
+            let cold = matches!(link.queued.front(), Some(sordini_core::seam::Part::File { .. }));
+            self.marks.count(Mark::ColdRead, cold);
+            match link.take(&self.nodes[id as usize].platter).expect("looked at above") {
+                Ok(bytes) => {
+                    let count = bytes.len() as u64;
+                    link.in_flight += count;
+                    self.deliver(id, Event::Sent { conn, bytes: count });
+                    self.send_pieces(conn, bytes);
+                }
+                Err(e) => {
+                    if self.nodes[id as usize].platter.counts.faults == 0 {
+                        let what = format!("{}: {}", e.slice.file.path(), e.error);
+                        return Err(Failure::new("served_bytes", what));
+                    }
+                    let (log, generation, slice, error) = (e.log, e.generation, e.slice, e.error);
+                    link.life = None;
+                    link.queued.clear();
+                    self.deliver(id, Event::FileFailed { log, generation, slice, error });
+                    self.send_outward(conn, Piece::Close(CloseReason::BadFile));
+                    self.deliver(id, Event::Closed { conn, why: CloseReason::BadFile });
+                    self.links.retire(conn);
+                    return Ok(());
+                }
+            }
+        }
+    }
+
+    fn send_pieces(&mut self, conn: ConnId, mut bytes: Bytes) {
+        while bytes.len() > 1 && self.net.odds(1, self.scenario.pace.split) {
+            let piece = bytes.split_to(1 + self.net.index(bytes.len() - 1));
+            self.send_outward(conn, Piece::Bytes(piece));
+        }
+        self.send_outward(conn, Piece::Bytes(bytes));
+    }
+
+    /// A piece arrives at a client.
+    pub(super) fn outward(&mut self, conn: ConnId) -> Result<(), Failure> {
+        let Some(link) = self.links.find_mut(conn) else { return Ok(()) };
+        if self.nodes[link.node as usize].clogged_out > 0 {
+            return Ok(()); // comes when it is unclogged
+        }
+        let Some(piece) = link.outward.arrive(self.now) else { return Ok(()) };
+        let (client, held) = (link.client, link.held_by_client);
+        if let Piece::Bytes(bytes) = &piece {
+            link.in_flight = link.in_flight.saturating_sub(bytes.len() as u64);
+            self.take_soon(conn);
+        }
+        match (piece, client) {
+            _ if !held => Ok(()),
+            (Piece::Bytes(bytes), Some(client)) => self.client_receives(client, bytes),
+            (Piece::Bytes(bytes), None) => {
+                self.audit.receive(bytes);
+                Ok(())
+            }
+            (Piece::Open | Piece::Close(_), client) => {
+                let link = self.links.find_mut(conn).expect("found above");
+                link.held_by_client = false;
+                let half_open = link.life.is_some();
+                if half_open {
+                    self.send_inward(conn, Piece::Close(CloseReason::Peer));
+                }
+                self.links.retire(conn);
+                match client {
+                    Some(client) => self.client_loses(client),
+                    None => self.audit.lose(),
+                }
+                Ok(())
+            }
+        }
+    }
+}

@@ -1,0 +1,441 @@
+//! A node: a real shard, its platter and its clock, and how a process is born and dies.
+
+use super::trace::{self, Actor};
+use super::{Happening, World};
+use crate::chance::{Chance, Purpose, Who};
+use crate::clock::Clock;
+use crate::digest::Digest;
+use crate::failure::Failure;
+use crate::heap::{MS, Nanos};
+use crate::link::Piece;
+use crate::marks::{Mark, Marks};
+use crate::platter::{Fate, Platter, Unsynced};
+use crate::scenario::Scenario;
+use sordini_core::limits::EVENTS_PER_TURN_MAX;
+use sordini_core::seam::{
+    self, CloseReason, Completion, ConnId, Disk, DiskOp, Event, Fact, Machine, NetOp, Now, Outbox,
+};
+use sordini_core::shard::Shard;
+use sordini_log::disk::Lane;
+use std::fmt;
+use std::sync::Arc;
+
+/// A broker with its disk and its clock.
+#[derive(Clone, Debug)]
+pub struct Node {
+    /// Its number.
+    pub id: u32,
+    /// Its disk.
+    pub platter: Platter,
+    /// Its clocks.
+    pub clock: Clock,
+    /// Whether the process runs.
+    pub up: bool,
+    /// Whether the machine has power: without, nothing is refused, there is only silence.
+    pub powered: bool,
+    /// Counts processes; what belongs to another life is dropped.
+    pub life: u32,
+    /// Whether clients may connect.
+    pub listening: bool,
+    /// How many faults hold the process still.
+    pub paused: u32,
+    /// Added to the mean time of the network.
+    pub net_delay: Nanos,
+    /// How many faults hold what comes, and what goes.
+    pub clogged_in: u32,
+    /// See `clogged_in`.
+    pub clogged_out: u32,
+    /// How many times longer the disk takes; 1 if nothing is wrong.
+    pub disk_factor: u64,
+    /// How many faults hold each lane.
+    pub stuck: [u32; 3],
+    /// Operations of each lane that are under way.
+    working: [u32; 3],
+    /// Operations of each lane that would be done if it were not stuck.
+    held: [u32; 3],
+    /// Faults of the disk when this process began: if there are more, an end of the process is excused.
+    faults_at_boot: u64,
+    shard: Shard,
+    out: Outbox,
+    inbox: Vec<Event>,
+    turn_due: bool,
+    /// The earliest timer in the heap.
+    timer_at: Nanos,
+    turns: Chance,
+    disk: Chance,
+    seeds: Chance,
+}
+
+/// How a process ends.
+pub enum Death<'a> {
+    /// Only the process.
+    Kill,
+    /// With the machine's power; `midway`, in the middle of the disk operations that were next.
+    Power {
+        /// Whether operations under way are half done.
+        midway: bool,
+        /// What becomes of each unsynced thing.
+        fate: &'a mut dyn FnMut(Unsynced) -> Fate,
+    },
+}
+
+impl Node {
+    /// An empty disk and no process.
+    pub fn new(seed: u64, id: u32, scenario: &Scenario) -> Node {
+        let who = Who::Node(id);
+        let mut platter = Platter::default();
+        platter.capacity = scenario.pace.disk_bytes;
+        Node {
+            id,
+            platter,
+            clock: Clock::default(),
+            up: false,
+            powered: true,
+            life: 0,
+            listening: false,
+            paused: 0,
+            net_delay: 0,
+            clogged_in: 0,
+            clogged_out: 0,
+            disk_factor: 1,
+            stuck: [0; 3],
+            working: [0; 3],
+            held: [0; 3],
+            faults_at_boot: 0,
+            shard: shard(scenario, [0; 32]),
+            out: Outbox::default(),
+            inbox: Vec::new(),
+            turn_due: false,
+            timer_at: Nanos::MAX,
+            turns: Chance::of(seed, who, Purpose::Turns),
+            disk: Chance::of(seed, who, Purpose::Disk),
+            seeds: Chance::of(seed, who, Purpose::Seed),
+        }
+    }
+
+    /// What the process is told of time and space.
+    fn now(&self, at: Nanos) -> Now {
+        Now { mono: self.clock.mono(at), wall: self.clock.wall(at), disk_free: self.platter.free() }
+    }
+}
+
+impl fmt::Display for Node {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let state = match (self.up, self.listening) {
+            (false, _) => "is down",
+            (true, false) => "does not listen",
+            (true, true) => "listens",
+        };
+        write!(f, "node {} {state}", self.id)
+    }
+}
+
+fn shard(scenario: &Scenario, seed: [u8; 32]) -> Shard {
+    let (broker, limits) = (scenario.broker.clone(), scenario.limits.clone());
+    Shard::new(broker, limits, scenario.storage.clone(), seed)
+}
+
+/// Writes down every network operation.
+struct Net<'a>(&'a mut Vec<NetOp>, &'a mut Digest);
+
+impl seam::Net for Net<'_> {
+    fn submit(&mut self, ops: &mut Vec<NetOp>) {
+        ops.iter().for_each(|op| trace::net_op(self.1, op));
+        self.0.append(ops);
+    }
+}
+
+/// Writes down every disk operation on its way to the platter.
+struct Recorded<'a> {
+    platter: &'a mut Platter,
+    hash: &'a mut Digest,
+    marks: &'a mut Marks,
+}
+
+impl Disk for Recorded<'_> {
+    fn submit(&mut self, ops: &mut Vec<DiskOp>, idle: bool) {
+        for op in ops.iter() {
+            trace::disk_op(self.hash, op);
+            self.marks.see_op(&op.kind);
+        }
+        self.platter.submit(ops, idle);
+    }
+}
+
+impl World {
+    /// A process begins on the node's disk as it is. Nothing happens if one is running.
+    pub fn boot(&mut self, id: u32) {
+        let node = &mut self.nodes[id as usize];
+        if node.up {
+            return;
+        }
+        let mut seed = [0; 32];
+        seed.as_chunks_mut::<8>().0.iter_mut().for_each(|b| *b = node.seeds.bits().to_le_bytes());
+        node.shard = shard(&self.scenario, seed);
+        node.life += 1;
+        (node.up, node.powered, node.listening) = (true, true, false);
+        node.clock.booted = self.now;
+        node.out = Outbox::default();
+        node.faults_at_boot = node.platter.counts.faults;
+        (node.working, node.held) = ([0; 3], [0; 3]);
+        node.timer_at = Nanos::MAX;
+        node.turn_due = false;
+        let life = node.life;
+        self.tell(Actor::Node(id), || format!("a process begins, life {life}"));
+        self.deliver(id, Event::Boot);
+    }
+
+    /// The process ends. False if there was none.
+    pub fn down(&mut self, id: u32, death: Death<'_>) -> bool {
+        let node = &mut self.nodes[id as usize];
+        if !node.up {
+            return false;
+        }
+        let power = matches!(death, Death::Power { .. });
+        self.marks.count(Mark::CrashInRecovery, !node.listening);
+        match death {
+            Death::Kill => node.platter.kill(),
+            Death::Power { midway, fate } => {
+                if midway {
+                    self.marks.count(Mark::CrashMidOperation, node.platter.ready() > 0);
+                    node.platter.start();
+                }
+                node.platter.crash(fate);
+            }
+        }
+        (node.up, node.powered, node.listening) = (false, !power, false);
+        node.inbox.clear();
+        node.life += 1;
+        self.tell(Actor::Node(id), || match power {
+            true => "the power fails".to_owned(),
+            false => "the process is gone".to_owned(),
+        });
+        for conn in self.conns_of(id) {
+            self.orphan(conn, !power);
+        }
+        true
+    }
+
+    /// Something happens to the process; it takes its turn soon.
+    pub(super) fn deliver(&mut self, id: u32, event: Event) {
+        let node = &mut self.nodes[id as usize];
+        if node.up {
+            node.inbox.push(event);
+            self.wake(id);
+        }
+    }
+
+    /// The process takes its turn soon, if there is anything for it.
+    pub fn wake(&mut self, id: u32) {
+        let node = &mut self.nodes[id as usize];
+        if node.up && node.paused == 0 && !node.turn_due && !node.inbox.is_empty() {
+            node.turn_due = true;
+            let delay = node.turns.below(2 * self.scenario.pace.turn + 1);
+            let what = Happening::Turn { node: id, life: node.life };
+            self.heap.push(self.now + delay, what);
+        }
+    }
+
+    /// A turn: what has come, one flush, and the effects.
+    pub(super) fn turn(&mut self, id: u32, life: u32) -> Result<(), Failure> {
+        let World { nodes, hash, story, net_ops, marks, now, .. } = self;
+        let node = &mut nodes[id as usize];
+        if !node.up || node.life != life {
+            return Ok(());
+        }
+        node.turn_due = false;
+        if node.paused > 0 {
+            return Ok(());
+        }
+        let at = node.now(*now);
+        let count = node.inbox.len().min(EVENTS_PER_TURN_MAX);
+        let idle = count == node.inbox.len();
+        let mut events = node.inbox.drain(..count).inspect(|event| {
+            trace::event(hash, event);
+            if let Some(story) = story {
+                story.push(trace::line(*now, Actor::Node(id), trace::show_event(event)));
+            }
+        });
+        // The iterator's borrow of the hash ends before effects are written down.
+        let mut outer = Digest::default();
+        let mut disk = Recorded { platter: &mut node.platter, hash: &mut outer, marks };
+        let mut effects = Digest::default();
+        let mut net = Net(net_ops, &mut effects);
+        let alive =
+            seam::turn(&mut node.shard, at, &mut events, idle, &mut net, &mut disk, &mut node.out);
+        drop(events);
+        hash.number(effects.finish());
+        hash.number(outer.finish());
+        if !node.out.facts.is_empty() {
+            self.heed(id)?;
+        }
+        if alive {
+            self.effects(id);
+        }
+        Ok(())
+    }
+
+    /// What the machine reported.
+    fn heed(&mut self, id: u32) -> Result<(), Failure> {
+        let mut facts = std::mem::take(&mut self.nodes[id as usize].out.facts);
+        let mut fatal = None;
+        for fact in facts.drain(..) {
+            trace::fact(&mut self.hash, &fact);
+            self.marks.see_fact(&fact);
+            self.tell(Actor::Node(id), || format!("fact: {fact:?}"));
+            let node = &self.nodes[id as usize];
+            let excused = node.platter.counts.faults > 0;
+            match &fact {
+                Fact::HighWatermark { .. } => continue,
+                Fact::Fatal(why) if node.platter.counts.faults == node.faults_at_boot => {
+                    let why = format!("node {id} ended itself without a fault of its disk: {why}");
+                    return Err(Failure::new("never_fatal", why));
+                }
+                Fact::Fatal(_) => fatal = Some(()),
+                Fact::Faulty { log, from, to } if !excused => {
+                    let what = format!("{log}: {from}..{to} is faulty on a disk without a fault");
+                    return Err(Failure::new("nothing_faulty", what));
+                }
+                _ => {}
+            }
+            self.facts.push((self.now, id, fact));
+        }
+        self.nodes[id as usize].out.facts = facts;
+        if fatal.is_some() {
+            self.ended(id);
+        }
+        Ok(())
+    }
+
+    /// The process ended itself; whoever watches over it starts it again after a moment.
+    fn ended(&mut self, id: u32) {
+        self.down(id, Death::Kill);
+        let node = &mut self.nodes[id as usize];
+        let delay = 20 * MS + node.turns.below(1000 * MS);
+        self.heap.push(self.now + delay, Happening::Restart { node: id, life: node.life });
+    }
+
+    /// What the turn wants of disk, network and clock.
+    fn effects(&mut self, id: u32) {
+        let mut ops = std::mem::take(&mut self.net_ops);
+        for op in ops.drain(..) {
+            self.obey(id, op);
+        }
+        self.net_ops = ops;
+        for lane in [Lane::Journal, Lane::Store, Lane::Reads] {
+            self.start_disk(id, lane);
+        }
+        let node = &mut self.nodes[id as usize];
+        if let Some(mono) = node.shard.deadline() {
+            let at = node.clock.when(mono).max(self.now + 1);
+            if at < node.timer_at {
+                node.timer_at = at;
+                self.heap.push(at, Happening::Timer { node: id, life: node.life });
+            }
+        }
+        // More has come than one turn takes.
+        self.wake(id);
+    }
+
+    /// The machine's deadline may have come.
+    pub(super) fn timer(&mut self, id: u32, life: u32) {
+        let node = &mut self.nodes[id as usize];
+        if !node.up || node.life != life || node.timer_at != self.now {
+            return; // an earlier one came in between, or it belongs to another life
+        }
+        node.timer_at = Nanos::MAX;
+        let Some(mono) = node.shard.deadline() else { return };
+        let at = node.clock.when(mono);
+        if at <= self.now {
+            self.deliver(id, Event::Tick);
+        } else {
+            node.timer_at = at;
+            self.heap.push(at, Happening::Timer { node: id, life });
+        }
+    }
+
+    /// Operations of a lane get under way as far as its order allows.
+    fn start_disk(&mut self, id: u32, lane: Lane) {
+        let node = &mut self.nodes[id as usize];
+        let wanted = match lane {
+            Lane::Reads => node.platter.waiting(lane) as u32,
+            _ => u32::from(node.platter.waiting(lane) > 0),
+        };
+        while node.working[lane as usize] < wanted {
+            node.working[lane as usize] += 1;
+            let mean = match lane {
+                Lane::Journal => self.scenario.pace.sync,
+                _ => self.scenario.pace.disk,
+            };
+            let mean = mean.saturating_mul(node.disk_factor);
+            let lasts = mean / 2 + node.disk.exponential(mean / 2);
+            let what = Happening::Disk { node: id, life: node.life, lane };
+            self.heap.push(self.now + lasts, what);
+        }
+    }
+
+    /// A disk operation is done.
+    pub(super) fn disk_done(&mut self, id: u32, life: u32, lane: Lane) {
+        let node = &mut self.nodes[id as usize];
+        if !node.up || node.life != life {
+            return;
+        }
+        if node.stuck[lane as usize] > 0 {
+            node.held[lane as usize] += 1;
+            return;
+        }
+        node.working[lane as usize] -= 1;
+        let choice = match lane {
+            Lane::Reads => node.disk.index(node.platter.waiting(lane)),
+            _ => 0,
+        };
+        let op = match (&self.story, lane) {
+            (Some(_), Lane::Journal | Lane::Store) => {
+                node.platter.next_in(lane).map(trace::operation)
+            }
+            (Some(_), Lane::Reads) => Some("read".to_owned()),
+            (None, _) => None,
+        };
+        let Some(completion) = node.platter.step_lane(lane, choice) else { return };
+        self.tell(Actor::Node(id), || {
+            format!("disk: {} -> {}", op.unwrap_or_default(), trace::result(&completion.result))
+        });
+        self.complete(id, completion);
+        self.start_disk(id, lane);
+    }
+
+    fn complete(&mut self, id: u32, completion: Completion) {
+        self.deliver(id, Event::Disk(completion));
+    }
+
+    /// A lane is not stuck any more.
+    pub fn unstick(&mut self, id: u32, lane: Lane) {
+        let node = &mut self.nodes[id as usize];
+        if node.stuck[lane as usize] > 0 {
+            return;
+        }
+        for _ in 0..std::mem::take(&mut node.held[lane as usize]) {
+            let delay = 1 + node.disk.below(MS);
+            let what = Happening::Disk { node: id, life: node.life, lane };
+            self.heap.push(self.now + delay, what);
+        }
+    }
+
+    /// The process is done with a connection whose other end may not know yet.
+    fn orphan(&mut self, conn: ConnId, told: bool) {
+        let Some(link) = self.links.find_mut(conn) else { return };
+        link.life = None;
+        link.queued.clear();
+        link.unread.clear();
+        if told {
+            self.send_outward(conn, Piece::Close(CloseReason::Peer));
+        }
+        self.links.retire(conn);
+    }
+}
+
+/// Scenarios are shared between threads that each run worlds of their own.
+const _: fn(&Arc<Scenario>) = |scenario| {
+    fn shared<T: Send + Sync>(_: &T) {}
+    shared(scenario);
+};

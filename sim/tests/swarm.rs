@@ -1,0 +1,37 @@
+//! The swarm: scenarios that seeds draw, each of which must hold, and repeat.
+
+#![allow(clippy::disallowed_methods)] // a hunt is told its seeds by the environment
+
+use sordini_sim::run::{Report, Watch, run};
+use sordini_sim::scenario::draw;
+use std::sync::Arc;
+
+fn swarm(seeds: std::ops::Range<u64>) -> Report {
+    let mut sum = Report::default();
+    for seed in seeds {
+        let scenario = Arc::new(draw(seed));
+        let outcome = run(&scenario, seed, Watch::default());
+        if let Some(failure) = outcome.failure {
+            panic!("seed {seed}: {failure}\n{}\n{}", scenario.text, outcome.report);
+        }
+        sum.add(&outcome.report);
+    }
+    println!("{sum}");
+    sum
+}
+
+#[test]
+fn the_first_seeds_hold() {
+    let sum = swarm(0..40);
+    assert!(sum.tally.acked > 4000, "{sum}");
+    assert!(sum.struck.iter().all(|n| *n > 0), "{sum}");
+}
+
+#[test]
+fn a_seed_does_the_same_twice() {
+    for seed in 100..110 {
+        let scenario = Arc::new(draw(seed));
+        let hash = || run(&scenario, seed, Watch::default()).report.hash;
+        assert_eq!(hash(), hash(), "seed {seed}");
+    }
+}

@@ -1,0 +1,106 @@
+//! `sordini sim check-determinism`: each seed in two processes, hash by hash.
+//!
+//! Two processes, because within one a second run shares addresses and statics with the first. Where hashes part, the first
+//! event that differs is printed as both saw it.
+
+use super::{DeterminismArgs, SWARM, Verdict, scenario};
+use crate::output::print;
+use anyhow::{Context, Result};
+use std::io::{BufRead, BufReader, Lines};
+use std::path::Path;
+use std::process::{Child, ChildStdout, Command, Stdio};
+
+/// Runs the command.
+pub fn run(args: &DeterminismArgs) -> Result<Verdict> {
+    if args.file != Path::new(SWARM) {
+        scenario(&args.file, 0)?;
+    }
+    let (mut events, mut next) = (0, args.seeds.from);
+    while next < args.seeds.to {
+        let last = args.seeds.to.min(next + args.jobs.max(1) as u64);
+        let compared: Vec<Result<Compared>> = std::thread::scope(|scope| {
+            let work = |seed| scope.spawn(move || compare(&args.file, seed));
+            let threads: Vec<_> = (next..last).map(work).collect();
+            threads.into_iter().map(|t| t.join().expect("comparing does not panic")).collect()
+        });
+        for (seed, compared) in (next..).zip(compared) {
+            match compared? {
+                Compared::Same(count) => events += count,
+                Compared::Different(n) => {
+                    print(&format!("FAILED seed {seed}: event {n} differs\n"))?;
+                    show(&args.file, seed, n)?;
+                    return Ok(Verdict::Failed);
+                }
+            }
+        }
+        next = last;
+    }
+    let seeds = args.seeds.to - args.seeds.from;
+    print(&format!("{seeds} seeds, {events} events: the same in two processes\n"))?;
+    Ok(Verdict::Held)
+}
+
+enum Compared {
+    Same(u64),
+    Different(u64),
+}
+
+/// Compares the hashes of two processes; the number of the first event that differs, if one does.
+fn compare(file: &Path, seed: u64) -> Result<Compared> {
+    let mut twins = [Twin::begin(file, seed, false)?, Twin::begin(file, seed, false)?];
+    for n in 0.. {
+        let [one, two] = twins.each_mut().map(Twin::line);
+        match (one?, two?) {
+            (None, None) => return Ok(Compared::Same(n)),
+            (one, two) if one == two => {}
+            _ => return Ok(Compared::Different(n)),
+        }
+    }
+    unreachable!("runs end")
+}
+
+/// Prints what both processes saw at event `n`, once more with their stories.
+fn show(file: &Path, seed: u64, n: u64) -> Result<()> {
+    for twin in ["one", "other"] {
+        let mut process = Twin::begin(file, seed, true)?;
+        for _ in 0..n {
+            process.line()?;
+        }
+        let line = process.line()?.unwrap_or_else(|| "nothing more".into());
+        print(&format!("{twin}: {}\n", line.replace('\t', "\n    ")))?;
+    }
+    Ok(())
+}
+
+/// A process of our own that prints a hash for each event.
+struct Twin {
+    process: Child,
+    lines: Lines<BufReader<ChildStdout>>,
+}
+
+impl Twin {
+    fn begin(file: &Path, seed: u64, log: bool) -> Result<Twin> {
+        let program = std::env::current_exe().context("cannot find this program")?;
+        let mut command = Command::new(program);
+        command.args(["sim", "replay", "--hashes", "--seed", &seed.to_string()]).arg(file);
+        if log {
+            command.arg("--log");
+        }
+        let mut process =
+            command.stdout(Stdio::piped()).spawn().context("cannot start a second process")?;
+        let lines = BufReader::new(process.stdout.take().expect("piped")).lines();
+        Ok(Twin { process, lines })
+    }
+
+    fn line(&mut self) -> Result<Option<String>> {
+        Ok(self.lines.next().transpose()?)
+    }
+}
+
+impl Drop for Twin {
+    fn drop(&mut self) {
+        // It may still be running when the other one parted from it.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}

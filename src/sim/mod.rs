@@ -1,0 +1,190 @@
+//! `sordini sim`: breaks the broker in a simulated world, and repeats what it found.
+//!
+//! What a run is lies in the `sim` room; here are files, threads, real time and exit codes: 0, all held; 1, a check
+//! failed, and the exact command that repeats it is printed; 2, something could not be read.
+
+mod determinism;
+mod list;
+mod replay;
+mod run;
+mod summary;
+mod swarm;
+
+use anyhow::Result;
+use clap::{Args, Subcommand};
+use sordini_sim::scenario::{Scenario, draw};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::str::FromStr;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// `sordini sim`
+#[derive(Debug, Subcommand)]
+pub enum SimCommand {
+    /// Run a scenario with many seeds, or with one
+    Run(RunArgs),
+    /// Draw a scenario from each of many seeds and run it
+    Swarm(SwarmArgs),
+    /// Run one seed again, and tell what happens
+    Replay(ReplayArgs),
+    /// List faults, loads, checks and marks
+    List,
+    /// Run seeds twice in two processes and compare everything that happens
+    CheckDeterminism(DeterminismArgs),
+}
+
+/// `sordini sim run`
+#[derive(Args, Debug)]
+pub struct RunArgs {
+    /// The scenario: a TOML file, or a folder with such files
+    file: PathBuf,
+    /// Only this seed instead of as many as the scenario says
+    #[arg(long)]
+    seed: Option<u64>,
+    /// How many runs go on at once
+    #[arg(long, default_value_t = 1)]
+    jobs: usize,
+}
+
+/// `sordini sim swarm`
+#[derive(Args, Debug)]
+pub struct SwarmArgs {
+    /// Which seeds, FROM..TO; TO is not included
+    #[arg(long, default_value = "0..1000000000")]
+    seeds: Seeds,
+    /// Stop after so long, such as 60s, 10m or 2h; without it, when all seeds have run
+    #[arg(long, value_parser = duration)]
+    time: Option<Duration>,
+    /// How many runs go on at once
+    #[arg(long, default_value_t = 1)]
+    jobs: usize,
+}
+
+/// `sordini sim replay`
+#[derive(Args, Debug)]
+pub struct ReplayArgs {
+    /// The scenario: a TOML file, or `swarm` for the one that the seed draws
+    file: PathBuf,
+    /// The seed
+    #[arg(long)]
+    seed: u64,
+    /// Stop at this virtual time, such as 1500ms
+    #[arg(long, value_parser = duration)]
+    until: Option<Duration>,
+    /// Print a line for everything that happens
+    #[arg(long)]
+    log: bool,
+    /// Print the hash after every event, for comparisons between processes
+    #[arg(long, hide = true)]
+    hashes: bool,
+    /// Print the scenario too
+    #[arg(long)]
+    scenario: bool,
+}
+
+/// `sordini sim check-determinism`
+#[derive(Args, Debug)]
+pub struct DeterminismArgs {
+    /// The scenario: a TOML file, or `swarm` for the ones that seeds draw
+    #[arg(default_value = "swarm")]
+    file: PathBuf,
+    /// Which seeds, FROM..TO; TO is not included
+    #[arg(long, default_value = "0..20")]
+    seeds: Seeds,
+    /// How many seeds are compared at once
+    #[arg(long, default_value_t = 1)]
+    jobs: usize,
+}
+
+/// Seeds from and below.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Seeds {
+    from: u64,
+    to: u64,
+}
+
+impl FromStr for Seeds {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Seeds, String> {
+        let parsed = text
+            .split_once("..")
+            .and_then(|(from, to)| Some(Seeds { from: from.parse().ok()?, to: to.parse().ok()? }));
+        let parsed = parsed.filter(|seeds| seeds.from < seeds.to);
+        parsed.ok_or_else(|| format!("expected seeds such as 0..1000, came {text}"))
+    }
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    let expected = || format!("expected a time such as 500ms, 60s, 10m or 2h, came {text}");
+    let unit = text.find(|c: char| c.is_ascii_alphabetic()).ok_or_else(expected)?;
+    let (number, unit) = text.split_at(unit);
+    let number: u64 = number.parse().map_err(|_| expected())?;
+    let ms = match unit {
+        "ms" => 1,
+        "s" => 1000,
+        "m" => 60_000,
+        "h" => 3_600_000,
+        _ => return Err(expected()),
+    };
+    Ok(Duration::from_millis(number.saturating_mul(ms)))
+}
+
+/// What a command came to.
+pub enum Verdict {
+    /// Everything held.
+    Held,
+    /// Something did not; it was told.
+    Failed,
+}
+
+/// Runs the command; the exit code says what it came to.
+pub fn run(command: &SimCommand) -> ExitCode {
+    let verdict = match command {
+        SimCommand::Run(args) => run::run(args),
+        SimCommand::Swarm(args) => swarm::run(args),
+        SimCommand::Replay(args) => replay::run(args),
+        SimCommand::List => list::run(),
+        SimCommand::CheckDeterminism(args) => determinism::run(args),
+    };
+    match verdict {
+        Ok(Verdict::Held) => ExitCode::SUCCESS,
+        Ok(Verdict::Failed) => ExitCode::from(1),
+        Err(error) if crate::output::reader_left(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("sordini: {}", crate::output::story(&error));
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// The name of the scenario that a seed draws, where a file could be named.
+const SWARM: &str = "swarm";
+
+/// The scenario that is meant by `file` and `seed`.
+fn scenario(file: &Path, seed: u64) -> Result<Arc<Scenario>> {
+    if file == Path::new(SWARM) {
+        return Ok(Arc::new(draw(seed)));
+    }
+    let text = std::fs::read_to_string(file)
+        .map_err(|e| anyhow::anyhow!("{}: expected a scenario: {e}", file.display()))?;
+    Ok(Arc::new(Scenario::parse(&file.display().to_string(), &text)?))
+}
+
+/// The command that repeats a run.
+fn repeat(file: &Path, seed: u64) -> String {
+    format!("sordini sim replay {} --seed {seed}", file.display())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn seeds_and_times_are_read_or_refused_with_what_was_expected() {
+        assert_eq!("3..9".parse(), Ok(Seeds { from: 3, to: 9 }));
+        assert!("9..3".parse::<Seeds>().unwrap_err().contains("expected seeds such as"));
+        assert_eq!(duration("90s"), Ok(Duration::from_secs(90)));
+        assert!(duration("90").unwrap_err().contains("expected a time such as"));
+    }
+}

@@ -1,0 +1,56 @@
+//! `sordini sim run`: a scenario, or a folder of them, each with its seeds.
+
+use super::summary::Summary;
+use super::swarm::Crew;
+use super::{RunArgs, Seeds, Verdict, scenario};
+use crate::output::print;
+use anyhow::{Context, Result, ensure};
+use std::path::{Path, PathBuf};
+
+/// Runs the command.
+pub fn run(args: &RunArgs) -> Result<Verdict> {
+    let files = files(&args.file)?;
+    let mut all = Vec::new();
+    for file in &files {
+        all.push((file, scenario(file, 0)?));
+    }
+    let mut verdict = Verdict::Held;
+    for (file, scenario) in all {
+        let seeds = match args.seed {
+            Some(seed) => Seeds { from: seed, to: seed + 1 },
+            None => Seeds { from: 0, to: scenario.seeds },
+        };
+        print(&format!("{}: {}\n", file.display(), scenario.title))?;
+        let mut summary = Summary::begin();
+        let crew = Crew { file, seeds, time: None, jobs: args.jobs };
+        let failed = crew.work(&|_| scenario.clone(), &mut summary)?;
+        print(&summary.show())?;
+        if failed {
+            verdict = Verdict::Failed;
+        }
+    }
+    Ok(verdict)
+}
+
+/// The file itself, or every TOML file below a folder, sorted.
+fn files(path: &Path) -> Result<Vec<PathBuf>> {
+    if !path.is_dir() {
+        return Ok(vec![path.to_owned()]);
+    }
+    let mut found = Vec::new();
+    let mut folders = vec![path.to_owned()];
+    while let Some(folder) = folders.pop() {
+        let entries = std::fs::read_dir(&folder).with_context(|| folder.display().to_string())?;
+        for entry in entries {
+            let path = entry?.path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|e| e == "toml") {
+                found.push(path);
+            }
+        }
+    }
+    ensure!(!found.is_empty(), "{}: expected scenarios (*.toml) in this folder", path.display());
+    found.sort();
+    Ok(found)
+}

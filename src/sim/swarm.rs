@@ -1,0 +1,85 @@
+//! `sordini sim swarm`: a scenario for each seed, on as many threads as wanted.
+
+use super::summary::Summary;
+use super::{SWARM, Seeds, SwarmArgs, Verdict, repeat};
+use crate::output::print;
+use anyhow::Result;
+use sordini_sim::run::{Outcome, Watch, run as run_one};
+use sordini_sim::scenario::{Scenario, draw};
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, mpsc};
+use std::time::{Duration, Instant};
+
+/// Runs the command.
+pub fn run(args: &SwarmArgs) -> Result<Verdict> {
+    let mut summary = Summary::begin();
+    let file = Path::new(SWARM);
+    let crew = Crew { file, seeds: args.seeds, time: args.time, jobs: args.jobs };
+    let failed = crew.work(&|seed| Arc::new(draw(seed)), &mut summary)?;
+    print(&summary.show())?;
+    Ok(if failed { Verdict::Failed } else { Verdict::Held })
+}
+
+/// Threads that take seed after seed.
+pub struct Crew<'a> {
+    /// What is run, as a command would name it.
+    pub file: &'a Path,
+    /// Which seeds.
+    pub seeds: Seeds,
+    /// How long at most.
+    pub time: Option<Duration>,
+    /// How many threads.
+    pub jobs: usize,
+}
+
+impl Crew<'_> {
+    /// Runs seeds until the time is over, all have run, or one fails. Says whether one did; it is told with the command
+    /// that repeats it.
+    pub fn work(
+        &self,
+        scenario: &(dyn Fn(u64) -> Arc<Scenario> + Sync),
+        summary: &mut Summary,
+    ) -> Result<bool> {
+        let (next, stop) = (AtomicU64::new(self.seeds.from), AtomicBool::new(false));
+        let end = self.time.map(|time| Instant::now() + time);
+        let (told, heard) = mpsc::channel::<(u64, Outcome)>();
+        // A panic of the broker is a result, told like any other.
+        std::panic::set_hook(Box::new(|_| {}));
+        let failed = std::thread::scope(|scope| -> Result<bool> {
+            for _ in 0..self.jobs.max(1) {
+                let (told, next, stop) = (told.clone(), &next, &stop);
+                scope.spawn(move || {
+                    while !stop.load(Ordering::Relaxed)
+                        && end.is_none_or(|end| Instant::now() < end)
+                    {
+                        let seed = next.fetch_add(1, Ordering::Relaxed);
+                        if seed >= self.seeds.to {
+                            break;
+                        }
+                        let outcome = run_one(&scenario(seed), seed, Watch::default());
+                        if told.send((seed, outcome)).is_err() {
+                            break;
+                        }
+                    }
+                });
+            }
+            drop(told);
+            let mut failed = false;
+            for (seed, outcome) in heard {
+                summary.add(&outcome.report);
+                if let Some(failure) = outcome.failure {
+                    failed = true;
+                    stop.store(true, Ordering::Relaxed);
+                    let (at, again) = (failure.at / 1_000_000, repeat(self.file, seed));
+                    print(&format!(
+                        "FAILED seed {seed} at {at} ms: {failure}\n  repeat it: {again}\n"
+                    ))?;
+                }
+            }
+            Ok(failed)
+        });
+        drop(std::panic::take_hook());
+        failed
+    }
+}
