@@ -170,6 +170,52 @@ fn every_api_has_a_row_and_a_file() {
     assert_eq!(rows, files, "rows of the table and files of core/src/api");
 }
 
+/// Names of the files of a folder, without `.rs` and without `but`.
+fn files(folder: &str, but: &[&str]) -> BTreeSet<String> {
+    fs::read_dir(root().join(folder))
+        .expect("a folder")
+        .flatten()
+        .map(|e| e.file_name().to_string_lossy().trim_end_matches(".rs").to_string())
+        .filter(|n| n != "mod" && n != "tests" && !but.contains(&n.as_str()))
+        .collect()
+}
+
+#[test]
+fn every_fault_load_and_check_has_a_row_and_a_file() {
+    use sordini_sim::{check::CHECKS, fault::FAULTS, load::LOADS};
+    let names = |names: &mut dyn Iterator<Item = &str>| -> BTreeSet<String> {
+        names.map(str::to_owned).collect()
+    };
+    let faults = names(&mut FAULTS.iter().map(|row| row.name));
+    assert_eq!(faults, files("sim/src/fault", &[]), "rows and files of sim/src/fault");
+    let loads = names(&mut LOADS.iter().map(|row| row.name));
+    assert_eq!(loads, files("sim/src/load", &["wire"]), "rows and files of sim/src/load");
+    let checks = names(&mut CHECKS.iter().map(|row| row.name));
+    assert_eq!(checks, files("sim/src/check", &[]), "rows and files of sim/src/check");
+}
+
+#[test]
+fn every_mutant_has_a_row_and_a_place_and_is_in_no_ordinary_build() {
+    let table = read("core/log/src/mutant.rs");
+    let quoted = |key: &str| -> BTreeSet<String> {
+        let rows = table.split(key).skip(1);
+        rows.filter_map(|row| Some(row.split_once('"')?.0.to_owned())).collect()
+    };
+    let mut places = BTreeSet::new();
+    for (path, text) in sources("core") {
+        if !path.ends_with("mutant.rs") {
+            let found = text.split("mutant!(").skip(1).filter_map(|t| t.split_once(','));
+            places.extend(found.map(|(id, _)| id.trim().to_owned()));
+        }
+    }
+    assert_eq!(quoted("id: \""), places, "rows of the table and places in the code");
+    let program = fs::read(env!("CARGO_BIN_EXE_sordini")).expect("the program");
+    for change in quoted("change: \"") {
+        let there = program.windows(change.len()).any(|w| w == change.as_bytes());
+        assert!(!there, "this build has mutants: {change}");
+    }
+}
+
 #[test]
 fn only_the_api_folder_speaks_of_error_codes() {
     for (path, text) in sources("core/src") {

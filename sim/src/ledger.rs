@@ -96,7 +96,8 @@ pub struct Ledger {
     sent: Vec<Vec<Sent>>,
     /// By partition: what readers were given first, by offset.
     seen: BTreeMap<Part, Vec<Option<RecordId>>>,
-    producers: BTreeMap<i64, u32>,
+    /// By node and producer id: whose it is.
+    producers: BTreeMap<(u32, i64), u32>,
 }
 
 /// One partition as a reader found it.
@@ -178,9 +179,10 @@ impl Ledger {
         }
     }
 
-    /// A client was given a producer id; nobody else may ever get it.
-    pub fn producer(&mut self, producer: i64, client: u32) -> Result<(), Failure> {
-        match self.producers.insert(producer, client) {
+    /// A client was given a producer id by the node that has `topic`; nobody else may ever get it there.
+    pub fn producer(&mut self, topic: TopicNo, producer: i64, client: u32) -> Result<(), Failure> {
+        let node = self.topics[usize::from(topic.0)].node;
+        match self.producers.insert((node, producer), client) {
             None => Ok(()),
             Some(other) => {
                 let what =

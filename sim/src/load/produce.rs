@@ -212,7 +212,7 @@ impl Produce {
         if answer.error_code != 0 {
             return Ok(Outcome::Unknown(answer.error_code));
         }
-        desk.ledger.producer(answer.producer_id, desk.client)?;
+        desk.ledger.producer(desk.topic, answer.producer_id, desk.client)?;
         self.producer = Some((answer.producer_id, answer.producer_epoch));
         Ok(Outcome::Step)
     }
