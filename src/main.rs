@@ -29,6 +29,10 @@ mod topic;
 use clap::Parser;
 use std::process::ExitCode;
 
+/// Frames of some kilobytes live and die in any order, which the C library's allocator pays for with searches.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let cli = cli::Cli::parse();
     if let Some(command) = cli.sim() {

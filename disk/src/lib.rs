@@ -3,10 +3,10 @@
 //! What is written where and synced when is decided in `sordini-log`; this room moves the bytes and
 //! keeps the promises written at the head of `sordini_log::disk`. It adds none of its own wisdom but this:
 //!
-//! - **Threads.** One for the journal, one for everything else that writes, a few that read. A hop to
+//! - **Threads.** One for the journal, one for everything else that writes, a few that sync segments, a few that read. A hop to
 //!   a thread and back costs about 40 us here, half a sync. So when the loop has nothing else to do
 //!   it says `idle`, and a small journal write then runs on the loop's own thread.
-//! - **Segments past the page cache.** A run of 128 KiB and more is copied into aligned memory and written direct, but for
+//! - **Segments past the page cache.** A run of 16 KiB and more is copied into aligned memory and written direct, but for
 //!   the part of a block at either end; on the machine of the table below that moved three times the bytes, since
 //!   the kernel neither finds pages for them nor throws them out again. Shorter runs go through the page cache,
 //!   and on to the device every 512 KiB: one sync of many megabytes would hold up the journal's.
@@ -61,10 +61,16 @@ use std::path::Path;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
+use store::{Ran, SyncJob};
 use transfer::Stage;
 
 /// Free space is asked for again after this time at the earliest.
 const FREE_AGE_MAX: Duration = Duration::from_millis(100);
+/// Segments synced at the same time: they share the file system's own journal, so that a checkpoint which waits for a
+/// thousand of them waits a third of the time.
+const SYNC_THREADS: usize = 8;
+/// How much the store lane's thread stands back behind the others.
+const STORE_NICENESS: i32 = 5;
 /// How long the store lane waits for something better to do between two steps of a removal.
 const REMOVAL_PAUSE: Duration = Duration::from_micros(500);
 
@@ -105,6 +111,7 @@ struct Shared {
     files: Files,
     journal: Queue<DiskOp>,
     store: Queue<DiskOp>,
+    syncs: Queue<SyncJob>,
     reads: Queue<ReadJob>,
     pool: Arc<Pool>,
     completions: Completions,
@@ -129,6 +136,7 @@ impl RealDisk {
             files: Files::new(root, open_max, options.direct),
             journal: Queue::new(),
             store: Queue::new(),
+            syncs: Queue::new(),
             reads: Queue::new(),
             pool: Arc::default(),
             completions: Completions::new(wake),
@@ -175,6 +183,7 @@ impl RealDisk {
     fn spawn_all(&mut self, read_threads: usize) -> std::io::Result<()> {
         self.spawn("disk-journal", Shared::journal_thread)?;
         self.spawn("disk-store", Shared::store_thread)?;
+        (0..SYNC_THREADS).try_for_each(|_| self.spawn("disk-sync", Shared::sync_thread))?;
         (0..read_threads).try_for_each(|_| self.spawn("disk-read", Shared::read_thread))
     }
 
@@ -247,6 +256,8 @@ impl Shared {
     }
 
     fn store_thread(&self) {
+        // What it does can wait a little; the loop, and whoever waits for the journal, cannot.
+        let _ = rustix::process::nice(STORE_NICENESS); // no more than a wish
         let mut removals = Removals::default();
         let mut stage = Stage::new();
         loop {
@@ -257,19 +268,30 @@ impl Shared {
             };
             match next {
                 Taken::Item(op) => {
-                    if let Some((done, result)) =
-                        store::run(&self.files, &mut removals, &mut stage, op)
-                    {
-                        self.answer(done, result);
+                    match store::run(&self.files, &mut removals, &mut stage, op) {
+                        Ran::Over(done, result) => self.answer(done, result),
+                        Ran::Removing => {}
+                        Ran::Syncing(job) => {
+                            assert!(self.syncs.push(job).is_ok(), "only this thread closes it");
+                        }
                     }
                     self.store.finish();
                 }
                 Taken::Nothing => {}
-                Taken::Closed => return,
+                Taken::Closed => return self.syncs.close(),
             }
             if let Some((done, result)) = removals.step(&self.files) {
                 self.answer(done, result);
             }
+        }
+    }
+
+    fn sync_thread(&self) {
+        let _ = rustix::process::nice(STORE_NICENESS);
+        while let Some(job) = self.syncs.take() {
+            let (done, result) = job.run(&self.files);
+            self.answer(done, result);
+            self.syncs.finish();
         }
     }
 

@@ -11,20 +11,45 @@ use sordini_log::disk::{
 };
 use sordini_log::disk::{DiskOp, OpKind};
 use std::fmt;
+use std::sync::Arc;
 
-/// Runs an operation that is not a read. `None`: it goes on in `removals`, which will answer.
-pub(crate) fn run(
-    files: &Files,
-    removals: &mut Removals,
-    stage: &mut Stage,
-    op: DiskOp,
-) -> Option<(Done, DiskResult)> {
+/// A sync whose turn has come: it knows its file, whatever becomes of the name.
+pub(crate) struct SyncJob {
+    file: FileName,
+    open: Arc<Open>,
+    done: Done,
+}
+
+impl SyncJob {
+    /// Makes everything that was written to the file durable.
+    pub(crate) fn run(self, files: &Files) -> (Done, DiskResult) {
+        let synced = self.open.sync().map_err(|errno| lost("sync", &self.file.path(), errno));
+        let told = synced.and_then(|()| files.lost_error(&self.file).map_or(Ok(()), Err));
+        (self.done, told.map(|()| DiskOk::Unit))
+    }
+}
+
+/// What became of an operation.
+pub(crate) enum Ran {
+    /// It is over.
+    Over(Done, DiskResult),
+    /// It goes on in the removals, which will answer.
+    Removing,
+    /// It goes on beside the lane.
+    Syncing(SyncJob),
+}
+
+/// Runs an operation that is not a read.
+pub(crate) fn run(files: &Files, removals: &mut Removals, stage: &mut Stage, op: DiskOp) -> Ran {
     let DiskOp { kind, done } = op;
     tracing::trace!(?done, kind = %Brief(&kind), "store");
     let result = match kind {
         OpKind::Create { file, len } => create(files, &file, len),
         OpKind::Write { file, at, data, sync } => write(files, Some(stage), &file, at, &data, sync),
-        OpKind::Sync { file } => sync(files, &file),
+        OpKind::Sync { file } => match files.open(&file, Missing::Error) {
+            Ok(open) => return Ran::Syncing(SyncJob { file, open, done }),
+            Err(error) => Err(error),
+        },
         OpKind::Truncate { file, len } => truncate(files, &file, len),
         OpKind::Rename { from, to } => rename(files, &from, &to),
         OpKind::RenameDir { from, to } => rename_dir(files, &from, &to),
@@ -32,7 +57,7 @@ pub(crate) fn run(
         OpKind::MakeDir { dir } => make_dir(files, &dir),
         OpKind::SyncDir { dir } => sync_dir(files, &dir),
         OpKind::RemoveDir { dir } => match removals.remove_dir(files, &dir, done) {
-            Ok(Started::UnderWay) => return None,
+            Ok(Started::UnderWay) => return Ran::Removing,
             Ok(Started::Gone) => Ok(()),
             Err(error) => Err(error),
         },
@@ -40,7 +65,7 @@ pub(crate) fn run(
             unreachable!("reads have a lane of their own")
         }
     };
-    Some((done, result.map(|()| DiskOk::Unit)))
+    Ran::Over(done, result.map(|()| DiskOk::Unit))
 }
 
 /// An operation without its bytes.
@@ -112,12 +137,6 @@ fn create(files: &Files, name: &FileName, len: u64) -> Result<(), DiskError> {
     }
     transfer::write_zeroes(&open.file, len, open.direct).map_err(fail)?;
     open.sync().map_err(|errno| failed("sync", &name.path(), errno))
-}
-
-fn sync(files: &Files, name: &FileName) -> Result<(), DiskError> {
-    let open = files.open(name, Missing::Error)?;
-    open.sync().map_err(|errno| lost("sync", &name.path(), errno))?;
-    files.lost_error(name).map_or(Ok(()), Err)
 }
 
 fn truncate(files: &Files, name: &FileName, len: u64) -> Result<(), DiskError> {

@@ -338,7 +338,7 @@ fn a_query_is_answered_from_the_files() {
         assert_eq!(rig.ok(find(98)), DiskOk::Found(found(98, 1)));
         assert_eq!(rig.ok(find(99)), DiskOk::Found(Found::Nothing));
     }
-    rig.ok(write(segment(&dir, 0), one * 3 + 16, &[9], true));
+    rig.ok(write(segment(&dir, 0), one * 7 + 16, &[9], true));
     let e = rig.error(find(7));
     assert_eq!(e.kind, DiskErrorKind::Corrupt);
     assert!(e.detail.starts_with("cannot search t-0/00000000000000000000.log: "), "{e}");

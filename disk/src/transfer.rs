@@ -160,7 +160,7 @@ pub(crate) struct Stage {
 }
 
 /// Shorter runs go through the page cache: there is little to save, and more would be read back.
-pub(crate) const STAGED_BYTES_MIN: u64 = 128 << 10;
+pub(crate) const STAGED_BYTES_MIN: u64 = 16 << 10;
 /// Bytes copied and written at once.
 const STAGE_BYTES: usize = 1 << 20;
 

@@ -36,6 +36,7 @@ pub const PROMISES: &[Promise] = &[
     ("an idle journal write is answered too", idle_journal_writes_are_answered),
     ("a synced write is durable", synced_writes_are_durable),
     ("a sync makes all earlier writes of the file durable", sync_covers_earlier_writes),
+    ("a sync keeps its file though the name goes meanwhile", syncs_outlive_names),
     ("a synced write covers earlier writes of the file", synced_write_covers_earlier_writes),
     ("journal blocks come back as written, from any position", journal_blocks_come_back),
     ("slices are written one after the other", slices_are_contiguous),
@@ -153,6 +154,29 @@ fn sync_covers_earlier_writes(disk: &mut dyn Bench) {
     disk.reopen();
     let expected: Vec<u8> = (0..10u8).flat_map(|n| vec![n + 1; 1000]).collect();
     assert_eq!(read(disk, file, 0, 20_000), expected);
+}
+
+fn syncs_outlive_names(disk: &mut dyn Bench) {
+    let dir = log(disk, "orders-0", 7);
+    let mut ops = Vec::new();
+    for base in 0..40 {
+        let file = FileName::Log(dir.clone(), LogFile::Segment(Offset(base)));
+        let kinds = [
+            write(file.clone(), 0, &[base as u8; 700], false),
+            OpKind::Sync { file: file.clone() },
+            OpKind::Unlink { file },
+        ];
+        ops.extend(kinds.map(|kind| DiskOp { kind, done: Done::Ticket(base) }));
+    }
+    let gone = DirName::Deleted(dir.clone());
+    let kind = OpKind::RenameDir { from: DirName::Log(dir), to: gone };
+    ops.push(DiskOp { kind, done: Done::Ticket(40) });
+    let count = ops.len();
+    disk.submit(ops, false);
+    for _ in 0..count {
+        let completion = disk.wait();
+        completion.result.unwrap_or_else(|e| panic!("{:?}: {e}", completion.done));
+    }
 }
 
 fn synced_write_covers_earlier_writes(disk: &mut dyn Bench) {

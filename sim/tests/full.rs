@@ -125,6 +125,7 @@ fn work(rig: &mut Rig, turns: u64, outcome: &mut Outcome) -> Result<(), Failure>
 
 #[test]
 fn a_disk_that_is_full_once_or_for_a_while_loses_nothing_and_ends_nobody() {
+    let mut reads = 0;
     for &(role, verb, waits) in TAKES_SPACE {
         let mut sum = Outcome::default();
         for seed in 700..706 {
@@ -148,8 +149,9 @@ fn a_disk_that_is_full_once_or_for_a_while_loses_nothing_and_ends_nobody() {
         println!("{verb:?} {role:?}: {sum:?}");
         assert!(sum.struck > 0, "{verb:?} of {role:?} never found the disk full");
         assert_eq!(sum.read_only > 0, waits, "{verb:?} of {role:?}: {sum:?}");
-        assert_eq!(sum.reads > 0, waits, "{verb:?} of {role:?}: {sum:?}");
+        reads += sum.reads;
     }
+    assert!(reads > 100, "{reads} reads were answered while nothing could be appended");
 }
 
 /// Pages that a sync did not write are gone, and so is the memory that held them: only a restart knows what is there.

@@ -233,11 +233,13 @@ fn floor(args: &BenchArgs, row: &Row, drive: &Drive) -> Result<Option<Floor>> {
     }
     let one = limits::disk::append(dir, row.request_bytes, length)?;
     let writers = row.connections * args.in_flight;
-    let group = limits::disk::append(dir, row.request_bytes * writers, length)?;
+    let together = limits::disk::append(dir, row.request_bytes * writers, length)?;
+    let group_rate = limits::disk::group(dir, row.request_bytes, writers, length)?;
     let exchange = limits::loopback::exchange(row.connections, row.request_bytes, how)?;
     Ok(Some(Floor {
         sync_us: Some(one.latency.value_at_quantile(0.5) as f64 / 1e3),
-        group_rate: Some(group.rate * writers as f64),
+        group_rate: Some(group_rate),
+        synced_rate: Some(together.rate * writers as f64),
         exchange_rate: Some(exchange.rate()),
         exchange_us: Some(exchange.latency.value_at_quantile(0.5) as f64 / 1e3),
         sendfile: None,

@@ -46,8 +46,10 @@ impl Usage {
 pub struct Floor {
     /// One append and its sync, median, us.
     pub sync_us: Option<f64>,
-    /// Requests a second that many writers could commit together.
+    /// Requests a second that as many writers, each a thread, commit together.
     pub group_rate: Option<f64>,
+    /// Requests a second if one write and sync, over and over, carried all that are under way.
+    pub synced_rate: Option<f64>,
     /// Requests a second over the bare loopback.
     pub exchange_rate: Option<f64>,
     /// One of them, median, us.
@@ -65,6 +67,7 @@ impl Floor {
         Floor {
             sync_us: mean(self.sync_us, other.sync_us),
             group_rate: mean(self.group_rate, other.group_rate),
+            synced_rate: mean(self.synced_rate, other.synced_rate),
             exchange_rate: mean(self.exchange_rate, other.exchange_rate),
             exchange_us: mean(self.exchange_us, other.exchange_us),
             sendfile: mean(self.sendfile, other.sendfile),
@@ -139,14 +142,15 @@ impl Report<'_> {
             let label = "bare tokio exchange, same sizes".to_owned();
             rows.push((label, format!("{limit:.0} requests/s"), share(limit, rate)));
         }
-        if let Some(limit) = floor.group_rate {
-            let bytes = limit * self.row.request_bytes as f64;
-            let writers = self.row.connections * self.args.in_flight;
-            rows.push((
-                format!("bare group commit, {}", count(writers as u64, "writer")),
-                format!("{limit:.0} requests/s, {}/s", size(bytes as u64)),
-                share(limit, rate),
-            ));
+        let writers = count((self.row.connections * self.args.in_flight) as u64, "writer");
+        let commits = [
+            (floor.group_rate, format!("bare group commit{cached}, {writers}")),
+            (floor.synced_rate, format!("bare synced writes{cached}, each for {writers}")),
+        ];
+        for (limit, label) in commits {
+            let Some(limit) = limit else { continue };
+            let bytes = size((limit * self.row.request_bytes as f64) as u64);
+            rows.push((label, format!("{limit:.0} requests/s, {bytes}/s"), share(limit, rate)));
         }
         if let Some(limit) = floor.sendfile {
             rows.push((
@@ -241,6 +245,7 @@ impl Report<'_> {
             "limits": self.floor.map(|_| json!({
                 "sync_us_p50": floor.sync_us,
                 "group_commit_requests_per_second": floor.group_rate,
+                "synced_write_requests_per_second": floor.synced_rate,
                 "exchange_requests_per_second": floor.exchange_rate,
                 "exchange_us_p50": floor.exchange_us,
                 "sendfile_bytes_per_second": floor.sendfile,

@@ -96,7 +96,7 @@ pub fn run(args: &ServeArgs) -> Result<()> {
     storage.journal.bytes = config.journal_bytes;
     storage.journal.file_bytes = u64::from(config.journal_file_bytes);
     // While a checkpoint empties one half of the ring the other must not run full.
-    storage.backlog_bytes_max = storage.backlog_bytes_max.min(storage.journal.bytes / 4);
+    storage.backlog_bytes_max = storage.journal.bytes * 3 / 8;
     // Two groups fit the smallest file: what a file may lose at its end counts as lost.
     let smallest = storage.journal.file_bytes.min(storage.journal.first_file_bytes);
     storage.journal.group_bytes_max = storage.journal.group_bytes_max.min(smallest / 2);

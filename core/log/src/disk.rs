@@ -6,8 +6,9 @@
 //!
 //! What an implementation promises:
 //! - Operations of one [`Lane`] run in the order of submission, one after the other; lanes run
-//!   beside each other. Reads are a lane without any order. [`OpKind::RemoveDir`] alone goes on beside its
-//!   lane and is answered when it is over, for it may take seconds.
+//!   beside each other. Reads are a lane without any order. Two kinds begin in their lane's order and then go on
+//!   beside it, answered when they are over: [`OpKind::RemoveDir`], which may take seconds, and [`OpKind::Sync`], for
+//!   several files synced at the same time cost little more than one.
 //! - `Ok` for a [`DiskOp::Sync`], or for a [`DiskOp::Write`] with `sync`, means: every byte of that file
 //!   written before is durable. Nothing else makes data durable. [`DiskOp::SyncDir`] makes the names in
 //!   that directory durable; a file's own sync need not.

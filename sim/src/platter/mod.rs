@@ -75,6 +75,8 @@ pub struct Platter {
     next_node: NodeId,
     journal: VecDeque<DiskOp>,
     store: VecDeque<DiskOp>,
+    /// Syncs that have begun, and the file of each; never at the front of `store`.
+    syncs: Vec<(DiskOp, Result<NodeId, DiskError>)>,
     reads: Vec<DiskOp>,
     /// Faults to come; data, so that a scenario can list them.
     pub faults: Vec<Fault>,
@@ -92,6 +94,7 @@ impl Default for Platter {
             next_node: 1,
             journal: VecDeque::new(),
             store: VecDeque::new(),
+            syncs: Vec::new(),
             reads: Vec::new(),
             faults: Vec::new(),
             capacity: u64::MAX,
@@ -109,22 +112,28 @@ impl Disk for Platter {
                 Lane::Reads => self.reads.push(op),
             }
         }
+        self.begin_syncs();
     }
 }
 
 impl Platter {
-    /// How many operations could be next: the first of each ordered lane, and every read.
+    /// How many operations could be next: the first of each ordered lane, every sync that has begun, every read.
     pub fn ready(&self) -> usize {
         usize::from(!self.journal.is_empty())
             + usize::from(!self.store.is_empty())
+            + self.syncs.len()
             + self.reads.len()
     }
 
     /// Performs the operation number `choice` of those that are [`Platter::ready`] (modulo their
     /// number). None when nothing is.
     pub fn step(&mut self, choice: usize) -> Option<Completion> {
-        let op = self.take(choice)?;
-        let result = self.perform(op.kind, true);
+        let (op, node) = self.take(choice)?;
+        let result = match node {
+            Some(node) => self.perform_sync(&op.kind, node),
+            None => self.perform(op.kind, true),
+        };
+        self.begin_syncs();
         Some(Completion { done: op.done, result })
     }
 
@@ -152,7 +161,9 @@ impl Platter {
     /// The operation that [`Platter::step`] would perform.
     pub fn peek(&self, choice: usize) -> Option<&DiskOp> {
         let ordered = [self.journal.front(), self.store.front()];
-        let ready: Vec<&DiskOp> = ordered.into_iter().flatten().chain(&self.reads).collect();
+        let syncs = self.syncs.iter().map(|(op, _)| op);
+        let ready: Vec<&DiskOp> =
+            ordered.into_iter().flatten().chain(syncs).chain(&self.reads).collect();
         ready.get(choice.checked_rem(ready.len())?).copied()
     }
 
@@ -180,6 +191,7 @@ impl Platter {
         self.counts.fates += self.unsynced() as u64;
         self.journal.clear();
         self.store.clear();
+        self.syncs.clear();
         self.reads.clear();
         self.names.crash(|n| fate(Unsynced::Name { n }) == Fate::Kept);
         let live: BTreeSet<NodeId> = self.names.paths().into_values().collect();
@@ -197,6 +209,7 @@ impl Platter {
     pub fn kill(&mut self) {
         self.journal.clear();
         self.store.clear();
+        self.syncs.clear();
         self.reads.clear();
     }
 
@@ -257,16 +270,30 @@ impl Platter {
         digest.finish()
     }
 
-    fn take(&mut self, choice: usize) -> Option<DiskOp> {
+    /// A sync whose turn in the lane has come knows its file from now on, whatever becomes of the name.
+    fn begin_syncs(&mut self) {
+        while let Some(op) = self.store.pop_front_if(|op| matches!(op.kind, OpKind::Sync { .. })) {
+            let OpKind::Sync { file } = &op.kind else { unreachable!("just looked at") };
+            let node = self.existing(file);
+            self.syncs.push((op, node));
+        }
+    }
+
+    /// The operation; of a sync also its file.
+    fn take(&mut self, choice: usize) -> Option<(DiskOp, Option<Result<NodeId, DiskError>>)> {
         let mut choice = choice.checked_rem(self.ready())?;
         for lane in [&mut self.journal, &mut self.store] {
             if !lane.is_empty() {
                 if choice == 0 {
-                    return lane.pop_front();
+                    return lane.pop_front().map(|op| (op, None));
                 }
                 choice -= 1;
             }
         }
-        Some(self.reads.remove(choice))
+        if choice < self.syncs.len() {
+            let (op, node) = self.syncs.remove(choice);
+            return Some((op, Some(node)));
+        }
+        Some((self.reads.remove(choice - self.syncs.len()), None))
     }
 }

@@ -15,31 +15,13 @@ use sordini_log::{LogDir, LogId, Offset};
 impl Platter {
     /// Does `kind`; nothing of it is made durable unless `durable` (and no fault lies about it).
     pub(super) fn perform(&mut self, kind: OpKind, durable: bool) -> DiskResult {
-        self.counts.ops += 1;
-        let (role, verb) = classify(&kind);
-        let harm = self.faults.iter_mut().fold(None, |hit, f| f.strikes(role, verb).or(hit));
-        self.counts.faults += u64::from(harm.is_some());
-        let sync = match harm {
-            Some(Harm::Io) => return Err(injected(DiskErrorKind::Io, "EIO", role, verb)),
-            // A sync that fails has lost pages, whatever the kernel's word for it.
-            Some(Harm::Full) if verb == Verb::Sync && durable => Sync::Fails,
-            Some(Harm::Full) if verb.changes() => {
-                return Err(injected(DiskErrorKind::Full, "ENOSPC", role, verb));
-            }
-            Some(Harm::SyncFails) if durable => Sync::Fails,
-            Some(Harm::Lies) => Sync::Nothing,
-            _ if durable => Sync::Works,
-            _ => Sync::Nothing,
-        };
+        let (harm, sync) = self.harm(&kind, durable)?;
         match kind {
             OpKind::Create { file, len } => self.create(&file, len, sync),
             OpKind::Write { file, at, data, sync: wanted } => {
                 self.write(&file, at, &data, if wanted { sync } else { Sync::Nothing })
             }
-            OpKind::Sync { file } => {
-                let node = self.file(&file, Missing::Error)?;
-                self.settle(node, sync)
-            }
+            OpKind::Sync { .. } => unreachable!("a sync has begun, and knows its file"),
             OpKind::Truncate { file, len } => self.truncate(&file, len),
             OpKind::Rename { from, to } => match self.names.rename(&from.path(), &to.path()) {
                 true => Ok(DiskOk::Unit),
@@ -76,6 +58,46 @@ impl Platter {
             ),
             OpKind::Find { dir, segment, len, query } => self.find(&dir, segment, len, &query),
         }
+    }
+
+    /// Syncs the file that the operation meant when it began, though its name may be gone.
+    pub(super) fn perform_sync(
+        &mut self,
+        kind: &OpKind,
+        node: Result<NodeId, DiskError>,
+    ) -> DiskResult {
+        let (_, sync) = self.harm(kind, true)?;
+        let node = node?;
+        match self.files.contains_key(&node) {
+            true => self.settle(node, sync),
+            false => Ok(DiskOk::Unit), // nobody can ever read it again
+        }
+    }
+
+    /// The node of a file that should be there.
+    pub(super) fn existing(&mut self, file: &FileName) -> Result<NodeId, DiskError> {
+        self.file(file, Missing::Error)
+    }
+
+    /// Counts an operation, and says which fault strikes it and what becomes of a sync in it.
+    fn harm(&mut self, kind: &OpKind, durable: bool) -> Result<(Option<Harm>, Sync), DiskError> {
+        self.counts.ops += 1;
+        let (role, verb) = classify(kind);
+        let harm = self.faults.iter_mut().fold(None, |hit, f| f.strikes(role, verb).or(hit));
+        self.counts.faults += u64::from(harm.is_some());
+        let sync = match harm {
+            Some(Harm::Io) => return Err(injected(DiskErrorKind::Io, "EIO", role, verb)),
+            // A sync that fails has lost pages, whatever the kernel's word for it.
+            Some(Harm::Full) if verb == Verb::Sync && durable => Sync::Fails,
+            Some(Harm::Full) if verb.changes() => {
+                return Err(injected(DiskErrorKind::Full, "ENOSPC", role, verb));
+            }
+            Some(Harm::SyncFails) if durable => Sync::Fails,
+            Some(Harm::Lies) => Sync::Nothing,
+            _ if durable => Sync::Works,
+            _ => Sync::Nothing,
+        };
+        Ok((harm, sync))
     }
 
     fn create(&mut self, file: &FileName, len: u64, sync: Sync) -> DiskResult {

@@ -1,4 +1,5 @@
-//! Durable appends without a broker: one after the other, and many writers' in one.
+//! Durable appends without a broker: one after the other, and those of many writers together, as a
+//! database's group commit does it.
 
 use crate::bench::engine::histogram;
 use anyhow::{Context, Result};
@@ -7,6 +8,9 @@ use rustix::fs::{Mode, OFlags, fdatasync, open};
 use rustix::io::{Errno, pwrite};
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Condvar, Mutex, MutexGuard};
+use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
 /// The file is overwritten from the front when its end is reached, as a journal is.
@@ -44,6 +48,10 @@ impl Aligned {
     fn bytes(&self) -> &[u8] {
         &self.memory[self.from..self.from + self.len]
     }
+
+    fn bytes_mut(&mut self) -> &mut [u8] {
+        &mut self.memory[self.from..self.from + self.len]
+    }
 }
 
 /// A file that is deleted when it is dropped.
@@ -67,6 +75,17 @@ impl Scratch {
         };
         Ok(Scratch { file, path, direct })
     }
+
+    /// Written with zeroes from end to end.
+    fn filled(dir: &Path) -> Result<Scratch> {
+        let scratch = Scratch::new(dir)?;
+        let zeroes = Aligned::new(1 << 20, 0);
+        for at in (0..FILE_BYTES).step_by(zeroes.len) {
+            write(&scratch.file, zeroes.bytes(), at)?;
+        }
+        rustix::fs::fsync(&scratch.file)?;
+        Ok(scratch)
+    }
 }
 
 impl Drop for Scratch {
@@ -77,12 +96,7 @@ impl Drop for Scratch {
 
 /// Appends pieces of `bytes`, each synced, for so long. The file is in `dir`.
 pub fn append(dir: &Path, bytes: usize, length: Duration) -> Result<Synced> {
-    let scratch = Scratch::new(dir)?;
-    let zeroes = Aligned::new(1 << 20, 0);
-    for at in (0..FILE_BYTES).step_by(zeroes.len) {
-        write(&scratch.file, zeroes.bytes(), at)?;
-    }
-    rustix::fs::fsync(&scratch.file)?;
+    let scratch = Scratch::filled(dir)?;
     let piece = Aligned::new(bytes, 0x5a);
     let mut latency = histogram();
     let since = Instant::now();
@@ -103,6 +117,98 @@ pub fn append(dir: &Path, bytes: usize, length: Duration) -> Result<Synced> {
     Ok(Synced { rate, latency, direct: scratch.direct })
 }
 
+/// What writers in threads of their own append together: a committing thread writes and syncs what has gathered
+/// and wakes those whose records were in it, while the next ones gather. Appends a second.
+pub fn group(dir: &Path, bytes: usize, writers: usize, length: Duration) -> Result<f64> {
+    let scratch = Scratch::filled(dir)?;
+    let record = vec![0x5a; bytes];
+    let commit = Commit::default();
+    let since = Instant::now();
+    let appends = thread::scope(|scope| {
+        let threads: Vec<_> = (0..writers).map(|_| scope.spawn(|| commit.write(&record))).collect();
+        let committed = commit.run(&scratch.file, bytes * writers, since + length);
+        commit.over.store(true, Ordering::SeqCst);
+        threads.iter().for_each(|t| t.thread().unpark());
+        let appends = threads.into_iter().map(|t| t.join().expect("a writer does not panic"));
+        committed.map(|()| appends.sum::<u64>())
+    })?;
+    Ok(appends as f64 / since.elapsed().as_secs_f64())
+}
+
+/// Group commit.
+#[derive(Default)]
+struct Commit {
+    gathered: Mutex<Gathered>,
+    /// Something has gathered.
+    ready: Condvar,
+    /// The groups before this one are durable.
+    durable: AtomicU64,
+    over: AtomicBool,
+}
+
+#[derive(Default)]
+struct Gathered {
+    records: Vec<u8>,
+    writers: Vec<Thread>,
+    /// Number of the group.
+    group: u64,
+}
+
+impl Commit {
+    /// Appends until all is over; gives how often that became durable.
+    fn write(&self, record: &[u8]) -> u64 {
+        let mut appends = 0;
+        while !self.over.load(Ordering::SeqCst) {
+            let mut gathered = self.lock();
+            gathered.records.extend_from_slice(record);
+            gathered.writers.push(thread::current());
+            let ours = gathered.group;
+            drop(gathered);
+            self.ready.notify_one();
+            while self.durable.load(Ordering::SeqCst) <= ours {
+                if self.over.load(Ordering::SeqCst) {
+                    return appends;
+                }
+                thread::park();
+            }
+            appends += 1;
+        }
+        appends
+    }
+
+    /// Writes and syncs group after group.
+    fn run(&self, file: &OwnedFd, bytes_max: usize, until: Instant) -> Result<()> {
+        let mut memory = Aligned::new(bytes_max, 0);
+        let mut writers = Vec::new();
+        let mut at = 0;
+        while Instant::now() < until {
+            let mut gathered = self.lock();
+            while gathered.records.is_empty() {
+                gathered = self.ready.wait(gathered).expect("a writer does not panic");
+            }
+            let len = gathered.records.len();
+            memory.bytes_mut()[..len].copy_from_slice(&gathered.records);
+            gathered.records.clear();
+            std::mem::swap(&mut gathered.writers, &mut writers);
+            gathered.group += 1;
+            let group = gathered.group;
+            drop(gathered);
+            let whole = len.next_multiple_of(BLOCK_BYTES);
+            at = if at + whole > FILE_BYTES { 0 } else { at };
+            write(file, &memory.bytes()[..whole], at)?;
+            fdatasync(file)?;
+            at += whole;
+            self.durable.store(group, Ordering::SeqCst);
+            writers.drain(..).for_each(|writer| writer.unpark());
+        }
+        Ok(())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Gathered> {
+        self.gathered.lock().expect("a writer does not panic")
+    }
+}
+
 fn write(file: &OwnedFd, bytes: &[u8], at: usize) -> Result<()> {
     let written = pwrite(file, bytes, at as u64)?;
     let wanted = bytes.len();
@@ -113,6 +219,14 @@ fn write(file: &OwnedFd, bytes: &[u8], at: usize) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn writers_share_their_syncs() {
+        let dir = tempfile::tempdir().unwrap();
+        let length = Duration::from_millis(100);
+        assert!(group(dir.path(), 5000, 8, length).unwrap() > 0.0);
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
+    }
 
     #[test]
     fn appends_are_counted_and_the_file_is_gone_afterwards() {

@@ -7,7 +7,8 @@ use crate::journal::JournalConfig;
 pub struct StorageConfig {
     /// The journal's own.
     pub journal: JournalConfig,
-    /// Bytes of batches kept in memory for readers, as soon as they are written.
+    /// Bytes of batches kept in memory for readers, as soon as they are written. More than `backlog_bytes_max`, or
+    /// what waits for its segment is written early.
     pub cache_bytes_max: u64,
     /// A log is written once so many durable bytes wait ...
     pub write_bytes_min: u64,
@@ -18,7 +19,7 @@ pub struct StorageConfig {
     /// A segment is synced once so many bytes of it are not. The disk starts their way out much earlier, or a sync
     /// would hold up the journal's.
     pub sync_bytes_max: u64,
-    /// Bytes appended that are not in segments: at half of it nothing lingers any more, at all of it nothing is
+    /// Bytes appended that are not in segments: at two thirds of it nothing lingers any more, at all of it nothing is
     /// appended. So a journal that outruns the segments is slowed a little at a time, where a ring that fills up
     /// would stop everybody until a whole checkpoint is done.
     pub backlog_bytes_max: u64,
@@ -34,14 +35,14 @@ impl Default for StorageConfig {
     fn default() -> StorageConfig {
         StorageConfig {
             journal: JournalConfig::default(),
-            cache_bytes_max: 64 << 20,
+            cache_bytes_max: 128 << 20,
             write_bytes_min: 256 << 10,
             write_linger_ms: 1000,
             piece_bytes_max: 512 << 10,
             sync_bytes_max: 8 << 20,
-            backlog_bytes_max: 32 << 20,
-            pieces_max: 4,
-            reserve_bytes: 128 << 20,
+            backlog_bytes_max: 96 << 20,
+            pieces_max: 16,
+            reserve_bytes: 256 << 20,
             retry_ms: 500,
         }
     }

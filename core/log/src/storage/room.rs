@@ -57,14 +57,22 @@ impl Storage {
         match () {
             () if self.space.read_only => Room::ReadOnly,
             () if self.journal.room() == 0 => Room::Full,
-            () if self.space.unwritten_bytes >= self.config.backlog_bytes_max => Room::Full,
+            () if self.space.unwritten_bytes >= self.backlog_bytes_max() => Room::Full,
             () => Room::Free,
         }
     }
 
+    /// How far segments may be behind. Less and less as the ring fills up: a checkpoint that would empty it waits
+    /// for what they are behind.
+    fn backlog_bytes_max(&self) -> u64 {
+        let most = self.config.backlog_bytes_max;
+        let free = self.journal.size().saturating_sub(self.journal.used());
+        most.min(most / 3 + free / 2)
+    }
+
     /// Whether so much waits for its segment that nothing may linger.
     pub(super) fn is_behind(&self) -> bool {
-        self.space.unwritten_bytes >= self.config.backlog_bytes_max / 2
+        self.space.unwritten_bytes >= self.config.backlog_bytes_max / 3 * 2
     }
 
     /// Whether nothing is under way in the store lane that could find the disk full.
