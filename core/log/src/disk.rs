@@ -167,6 +167,8 @@ pub enum Query {
     /// The first batches of `from .. until` whose bytes cannot be read or are not what was written; looks at about
     /// `bytes_max` bytes.
     Damage { from: Offset, until: Offset, bytes_max: u64 },
+    /// Both indexes of the segment, as they are with an entry for every so many bytes.
+    Reindex { interval_bytes: u32 },
 }
 
 /// What a [`Query`] found.
@@ -180,6 +182,8 @@ pub enum Found {
     Record { offset: Offset, timestamp: i64, leader_epoch: i32 },
     /// The batches with these offsets are bad, all of them.
     Damage { from: Offset, to: Offset },
+    /// The bytes of the offset index and of the time index.
+    Indexes { index: Bytes, time: Bytes },
     /// Nothing in this segment fits.
     Nothing,
 }

@@ -10,6 +10,7 @@
 
 use super::damage::{self, is_damage, resync};
 use super::index::{IndexEntry, TimeEntry};
+use super::rebuild;
 use crate::disk::{DiskError, DiskErrorKind, Found, Query, ReadAt};
 use crate::id::Offset;
 use bytes::Bytes;
@@ -55,6 +56,7 @@ pub fn locate(
             let at = indexes.position_by_time(&mut walker, before)?;
             latest(&mut walker, at, until)
         }
+        Query::Reindex { interval_bytes } => rebuild::indexes(&mut walker, base, interval_bytes),
         Query::Damage { from, until, bytes_max } => {
             let place = indexes.place(&mut walker, from)?;
             damage::find(&mut walker, place, (from, until), bytes_max)
@@ -92,7 +94,7 @@ pub(super) struct Head {
     size: u64,
     pub base: u64,
     pub next: u64,
-    max_timestamp: i64,
+    pub max_timestamp: i64,
 }
 
 impl Head {
@@ -160,7 +162,7 @@ impl Walker<'_> {
     }
 
     /// The batch behind `head`; offsets are dense.
-    fn after(&mut self, head: &Head) -> Result<Option<Head>, DiskError> {
+    pub fn after(&mut self, head: &Head) -> Result<Option<Head>, DiskError> {
         let next = self.head(head.end())?;
         match next {
             Some(n) if n.base != head.next => {
@@ -171,7 +173,7 @@ impl Walker<'_> {
     }
 
     /// The first batch begins where the file's name says.
-    fn begins_with(&mut self, base: Offset) -> Result<(), DiskError> {
+    pub fn begins_with(&mut self, base: Offset) -> Result<(), DiskError> {
         match self.head(0)? {
             Some(head) if head.base != base.0 => {
                 Err(corrupt(0, format!("offset {} where {base} should be", head.base)))

@@ -8,6 +8,7 @@ mod damage;
 mod dump;
 pub mod index;
 mod locate;
+mod rebuild;
 
 pub use dump::{dump_index, dump_log, dump_timeindex};
 pub use index::{INDEX_ENTRY_BYTES, IndexEntry, TIME_ENTRY_BYTES, TimeEntry};

@@ -13,6 +13,7 @@ pub mod check;
 mod checkpointing;
 mod config;
 mod notes;
+mod reindex;
 mod remove;
 mod replay;
 mod room;
@@ -38,6 +39,7 @@ use crate::time_read::TimeRead;
 use boot::Stage;
 use bytes::Bytes;
 use checkpointing::Checkpointing;
+use reindex::Reindex;
 use remove::Removal;
 use room::Space;
 use sordini_wire::batch::Batch;
@@ -68,6 +70,7 @@ pub struct Storage {
     checkpointing: Checkpointing,
     removals: BTreeMap<LogId, Removal>,
     sweep: Sweep,
+    reindex: Reindex,
 }
 
 /// What waits for a group to be durable.
@@ -100,6 +103,7 @@ impl Storage {
             checkpointing: Checkpointing::default(),
             removals: BTreeMap::new(),
             sweep: Sweep::default(),
+            reindex: Reindex::default(),
         }
     }
 

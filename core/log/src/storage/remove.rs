@@ -12,7 +12,7 @@
 //! one has lost the name durably. After a restart the name may belong to either, and the id inside tells.
 //! A checkpoint remembers removals up to the rename; behind it the name itself does ([`super::sweep`]).
 
-use super::{Note, Storage, sweep};
+use super::{Note, Storage, reindex, sweep};
 use crate::disk::{
     DirName, DiskErrorKind, DiskOk, DiskOp, DiskResult, Done, FileName, LogFile, OpKind,
 };
@@ -162,6 +162,9 @@ impl Storage {
     ) {
         if step == sweep::ROOT || step == sweep::LOG {
             return self.sweep_done(now, id, step, result, out, notes);
+        }
+        if step == reindex::REINDEX {
+            return self.reindexed(result, out, notes);
         }
         if step == LOOKED {
             return self.looked(now, id, result, out, notes);

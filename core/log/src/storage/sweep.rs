@@ -80,9 +80,13 @@ impl Storage {
         };
         match (step, entries) {
             (ROOT, Some(entries)) => self.sweep_root(&entries, out),
-            (_, Some(entries)) => self.sweep_log(id, &entries, out),
+            (_, Some(entries)) => {
+                self.sweep_log(id, &entries, out);
+                self.find_lost_indexes(id, &entries);
+            }
             (_, None) => {}
         }
+        self.reindex_next(out);
         self.sweep_next(out);
     }
 

@@ -601,3 +601,45 @@ fn a_checkpoint_is_wanted_only_where_it_frees_a_file() {
         "{checkpoints} checkpoints, files left {left} times"
     );
 }
+
+/// An index that somebody removed, or that a crash cut off, costs one walk over its segment, not one for each lookup.
+#[test]
+fn indexes_that_are_gone_are_made_again() {
+    let mut rig = Rig::booted(Mem::default());
+    let log = rig.create("orders-0", 1);
+    for _ in 0..100 {
+        rig.append(log, 3, 100);
+        rig.run();
+    }
+    rig.wait(50);
+    rig.checkpoint();
+    rig.run();
+    let segments = rig.storage.segments(log).to_vec();
+    assert!(segments.len() > 4 && segments[0].index_entries > 2);
+    let name = |s: &Segment, kind: &str| format!("orders-0/{:020}.{kind}", s.base.0);
+    let whole = rig.disk.clone();
+    let mut disk = rig.disk.clone();
+    disk.remove(&name(&segments[0], "index"));
+    disk.remove(&name(&segments[1], "timeindex"));
+    disk.file(&name(&segments[2], "index")).expect("there").truncate(8);
+    disk.remove(&name(&segments[3], "index"));
+    disk.remove(&name(&segments[3], "timeindex"));
+    // A segment that cannot be walked is left alone.
+    let bad = name(&segments[3], "log");
+    disk.file(&bad).expect("there")[16] ^= 1;
+    let mut again = Rig::on(disk);
+    again.boot();
+    again.run();
+    assert!(again.recovered().is_some());
+    again.wait(20);
+    for (n, segment) in segments[..segments.len() - 1].iter().enumerate() {
+        for kind in ["index", "timeindex"] {
+            let file = name(segment, kind);
+            let made = again.disk.file(&file).cloned();
+            let was = whole.clone().file(&file).cloned();
+            assert!(if n == 3 { made.is_none() } else { made == was }, "{file}");
+        }
+    }
+    let warned = |n: &Note| matches!(n, Note::Warning(what) if what.contains("lookups walk it"));
+    assert_eq!(again.notes.iter().filter(|n| warned(n)).count(), 1, "{:?}", again.notes);
+}
