@@ -16,28 +16,50 @@ use std::collections::BTreeMap;
 
 /// The answer to a request.
 pub fn answer(admin: &mut Admin<'_>, request: &AlterConfigsRequest) -> AlterConfigsResponse {
-    let key = |asked: &AlterConfigsResource| (asked.resource_type, asked.resource_name.clone());
-    let mut times = BTreeMap::new();
-    request.resources.iter().for_each(|asked| *times.entry(key(asked)).or_insert(0) += 1);
-    let mut responses = Vec::new();
-    for asked in &request.resources {
-        let done = match times[&key(asked)] {
-            1 => alter(admin, asked, request.validate_only),
-            _ => Err(Refusal::invalid(TWICE)),
-        };
-        responses.push(AlterConfigsResourceResponse {
+    let name = |asked: &AlterConfigsResource| (asked.resource_type, asked.resource_name.clone());
+    let done =
+        each_once(&request.resources, name, |asked| alter(admin, asked, request.validate_only));
+    let response = |(asked, done): (&AlterConfigsResource, Result<(), Refusal>)| {
+        AlterConfigsResourceResponse {
             error_code: done.as_ref().map_or_else(|why| why.code.0, |()| 0),
             error_message: done.err().and_then(|why| why.text()),
             resource_type: asked.resource_type,
             resource_name: asked.resource_name.clone(),
             ..AlterConfigsResourceResponse::default()
-        });
-    }
+        }
+    };
+    let responses = request.resources.iter().zip(done).map(response).collect();
     AlterConfigsResponse { responses, ..AlterConfigsResponse::default() }
 }
 
-/// What a resource is told that comes twice.
-pub const TWICE: &str = "Each resource must appear at most once.";
+/// Alters the resources of a request, in order; those that come twice are refused.
+pub fn each_once<R, K: Ord>(
+    resources: &[R],
+    name: impl Fn(&R) -> K,
+    mut alter: impl FnMut(&R) -> Result<(), Refusal>,
+) -> Vec<Result<(), Refusal>> {
+    let mut times = BTreeMap::new();
+    resources.iter().for_each(|asked| *times.entry(name(asked)).or_insert(0) += 1);
+    let once = |asked: &R| match times[&name(asked)] {
+        1 => alter(asked),
+        _ => Err(Refusal::invalid("Each resource must appear at most once.")),
+    };
+    resources.iter().map(once).collect()
+}
+
+/// Gives a resource these settings and no others, if they pass and are not only to be validated.
+pub fn settle(
+    admin: &mut Admin<'_>,
+    resource: &Resource,
+    new: &Settings,
+    validate_only: bool,
+) -> Result<(), Refusal> {
+    admin.check_settings(resource, new)?;
+    if !validate_only {
+        admin.replace_settings(resource, new);
+    }
+    Ok(())
+}
 
 /// The resource that a request names, of whatever kind there is.
 pub fn resource(kind: i8, name: &str) -> Result<Resource, Refusal> {
@@ -78,9 +100,5 @@ fn alter(
         (c.name.to_string(), c.value.as_deref().unwrap_or_default().to_owned())
     };
     let new: Settings = asked.configs.iter().map(pair).collect();
-    admin.check_settings(&resource, &new)?;
-    if !validate_only {
-        admin.replace_settings(&resource, &new);
-    }
-    Ok(())
+    settle(admin, &resource, &new, validate_only)
 }

@@ -7,7 +7,7 @@
 //! a key that comes twice, an unknown operation (INVALID_REQUEST), a resource that is not there, a list operation
 //! on a key that is none, an unknown key or a wrong value. Deleting a key that is not set succeeds, known or not.
 
-use super::alter_configs::{TWICE, check_keys, resource};
+use super::alter_configs::{check_keys, each_once, resource, settle};
 use super::refusal::Refusal;
 use crate::metadata::Resource;
 use crate::metadata::draft::Admin;
@@ -16,7 +16,6 @@ use sordini_wire::message::incremental_alter_configs::{
     AlterConfigsResource, AlterConfigsResourceResponse, AlterableConfig,
     IncrementalAlterConfigsRequest, IncrementalAlterConfigsResponse,
 };
-use std::collections::BTreeMap;
 
 const SET: i8 = 0;
 const DELETE: i8 = 1;
@@ -28,23 +27,19 @@ pub fn answer(
     admin: &mut Admin<'_>,
     request: &IncrementalAlterConfigsRequest,
 ) -> IncrementalAlterConfigsResponse {
-    let key = |asked: &AlterConfigsResource| (asked.resource_type, asked.resource_name.clone());
-    let mut times = BTreeMap::new();
-    request.resources.iter().for_each(|asked| *times.entry(key(asked)).or_insert(0) += 1);
-    let mut responses = Vec::new();
-    for asked in &request.resources {
-        let done = match times[&key(asked)] {
-            1 => alter(admin, asked, request.validate_only),
-            _ => Err(Refusal::invalid(TWICE)),
-        };
-        responses.push(AlterConfigsResourceResponse {
+    let name = |asked: &AlterConfigsResource| (asked.resource_type, asked.resource_name.clone());
+    let done =
+        each_once(&request.resources, name, |asked| alter(admin, asked, request.validate_only));
+    let response = |(asked, done): (&AlterConfigsResource, Result<(), Refusal>)| {
+        AlterConfigsResourceResponse {
             error_code: done.as_ref().map_or_else(|why| why.code.0, |()| 0),
             error_message: done.err().and_then(|why| why.text()),
             resource_type: asked.resource_type,
             resource_name: asked.resource_name.clone(),
             ..AlterConfigsResourceResponse::default()
-        });
-    }
+        }
+    };
+    let responses = request.resources.iter().zip(done).map(response).collect();
     IncrementalAlterConfigsResponse { responses, ..IncrementalAlterConfigsResponse::default() }
 }
 
@@ -67,11 +62,7 @@ fn alter(
     for config in &asked.configs {
         operate(admin, &resource, config, &mut new)?;
     }
-    admin.check_settings(&resource, &new)?;
-    if !validate_only {
-        admin.replace_settings(&resource, &new);
-    }
-    Ok(())
+    settle(admin, &resource, &new, validate_only)
 }
 
 fn operate(
