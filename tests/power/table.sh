@@ -332,6 +332,24 @@ metadata_bad() {
         refuses "the newer checkpoint bad: the previous one serves, or a refusal that names the remedy"
     fi
 
+    # The journal has been written over since the previous one: it alone does not say everything.
+    row one-bad-checkpoint-later || { verdict "-"; return; }
+    quietly client topic create big --partitions 1
+    head -c 100000000 /dev/zero | tr '\0' v | fold -w 100000 > "$scratch/much"
+    see "acknowledged" yes \
+        "$(yes_no client produce big --file "$scratch/much" --batch-bytes 500000 --quiet)"
+    rm "$scratch/much"
+    see_stop
+    ctl "rot 1 5 $name/checkpoint/current"
+    if start; then
+        see "partition 0" 3000 "$(records 0)"
+        see "partition 1" 3000 "$(records 1)"
+        see "of the big topic" 1000 "$(client consume big | wc -l)"
+        verdict "the same after the journal was recycled: everything, or a refusal that names the remedy"
+    else
+        refuses "the same after the journal was recycled: everything, or a refusal that names the remedy"
+    fi
+
     # Before any checkpoint the metadata log is in the journal only; its first groups create the topic.
     name=bad-metadata fine=1 seen=''
     data=$mount/$name
