@@ -46,7 +46,9 @@ class Bench:
         self.args, self.program = args, program
 
     def command(self, broker, load, *options, seconds=None):
-        warm = self.args.warm_up if isinstance(broker, Kafka) else min(1.0, self.args.warm_up)
+        # A JVM compiles itself first, and 1,000 new partitions make their files.
+        long = isinstance(broker, Kafka) or load == "spread"
+        warm = self.args.warm_up if long else min(1.0, self.args.warm_up)
         seconds = seconds or self.args.seconds
         base = [self.program, "bench", load, "--broker", broker.address, "--json"]
         return [*base, "--seconds", str(seconds), "--warm-up", str(warm), *map(str, options)]
@@ -321,7 +323,7 @@ def parsed():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=10, help="of each load that are counted")
-    parser.add_argument("--warm-up", type=float, default=10, help="seconds for a JVM to compile itself; Sordini gets 1")
+    parser.add_argument("--warm-up", type=float, default=10, help="seconds before, of Kafka and of spread; else 1")
     parser.add_argument("--only", default=",".join(MEASURES), help="of " + ", ".join(MEASURES))
     parser.add_argument("--dir", type=Path, default=ROOT / "target" / "peers", help="on the disk to be measured")
     parser.add_argument("--out", type=Path, help="the table goes here too [default: DIR/table.md]")
