@@ -72,7 +72,9 @@ impl Load for Consume {
         let topic = &desk.ledger.topics[usize::from(desk.topic.0)];
         let at = self.positions[fetch.partition as usize];
         let request = wire::fetch(&topic.name, fetch.partition, at, fetch.bytes_max, self.wait_ms);
-        Some(desk.ask(&request, version, i64::from(fetch.partition)))
+        let mut ask = desk.ask(&request, version, i64::from(fetch.partition));
+        ask.asked.patience = self.wait_ms as u64 * MS;
+        Some(ask)
     }
 
     fn classify(

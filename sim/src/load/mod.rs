@@ -79,6 +79,8 @@ pub struct Asked {
     pub correlation: i32,
     /// Whatever the load wants to remember.
     pub tag: i64,
+    /// How long the broker may take over it on purpose; comes on top of the client's own timeout.
+    pub patience: Nanos,
 }
 
 /// What an answer means.
@@ -165,6 +167,6 @@ impl Desk<'_> {
         *self.correlation = self.correlation.wrapping_add(1);
         let correlation = *self.correlation;
         let frame = wire::framed(request, version, correlation);
-        Ask { asked: Asked { key: M::API_KEY, version, correlation, tag }, frame }
+        Ask { asked: Asked { key: M::API_KEY, version, correlation, tag, patience: 0 }, frame }
     }
 }

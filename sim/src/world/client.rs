@@ -96,10 +96,16 @@ impl Client {
         self.connect_at = now + MS + self.connecting.below(BACKOFF_MAX);
     }
 
+    /// When it has waited long enough for the first answer that is due.
+    fn patience_ends(&self) -> Option<Nanos> {
+        let (sent, asked) = self.waiting.front()?;
+        Some(sent + self.spec.timeout + asked.patience)
+    }
+
     /// When it wants to be woken, if nothing else happens.
     fn wants(&self) -> Option<Nanos> {
         let operation = self.making.then_some(self.next.1);
-        let timeout = self.waiting.front().map(|(sent, _)| sent + self.spec.timeout);
+        let timeout = self.patience_ends();
         let connect = self.conn.is_none().then_some(self.connect_at);
         [operation, timeout, connect].into_iter().flatten().min()
     }
@@ -124,7 +130,10 @@ impl Client {
             let version = *self.content.pick(&[2, 4, 5, 7]);
             let frame = wire::framed(&request, version, correlation);
             let key = CreateTopicsRequest::API_KEY;
-            return Some(Ask { asked: Asked { key, version, correlation, tag: 0 }, frame });
+            return Some(Ask {
+                asked: Asked { key, version, correlation, tag: 0, patience: 0 },
+                frame,
+            });
         }
         let topic = MetadataRequestTopic { name: Some(name), ..Default::default() };
         let request = MetadataRequest {
@@ -135,7 +144,7 @@ impl Client {
         let version = *self.content.pick(&[4, 8, 9, 12]);
         let frame = wire::framed(&request, version, correlation);
         let key = MetadataRequest::API_KEY;
-        Some(Ask { asked: Asked { key, version, correlation, tag: 0 }, frame })
+        Some(Ask { asked: Asked { key, version, correlation, tag: 0, patience: 0 }, frame })
     }
 
     fn opened(
@@ -216,8 +225,7 @@ impl World {
         self.begin_operations(id);
         self.send_requests(id);
         let client = &self.clients[id as usize];
-        let expired =
-            client.waiting.front().is_some_and(|(sent, _)| self.now >= sent + client.spec.timeout);
+        let expired = client.patience_ends().is_some_and(|at| self.now >= at);
         if expired {
             self.give_up(id);
         }
