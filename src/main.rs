@@ -31,7 +31,7 @@ use std::process::ExitCode;
 
 /// Frames of some kilobytes live and die in any order, which the C library's allocator pays for with searches.
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 fn main() -> ExitCode {
     let cli = cli::Cli::parse();

@@ -26,7 +26,7 @@ use std::time::Duration;
 /// Share of the load's time that each limit takes, before and after.
 const LIMIT_SHARE: u32 = 8;
 /// Bytes of a request that fills topics for a consumer.
-const FILL_REQUEST_BYTES: usize = 512 << 10;
+const FILL_REQUEST_BYTES: usize = 64 << 10;
 
 /// The loads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -2,7 +2,7 @@
 //!
 //! | state   | waits for                                                             | then             |
 //! |---------|-----------------------------------------------------------------------|------------------|
-//! | Idle    | the journal half used, or the owner                                   | encodes the file |
+//! | Idle    | two thirds of the journal, or the owner                              | encodes the file |
 //! | Waiting | the group open at that instant; all segments synced as far as it says | writes `next`    |
 //! | Writing | one operation at a time                                               | the next step    |
 //!
@@ -231,12 +231,13 @@ impl Storage {
         notes.push(Note::CheckpointDone);
     }
 
-    /// Asks for a checkpoint once half of the journal is used and one would free some of it: it never frees the file
-    /// that is being written, which may be more than half of a small ring.
+    /// Asks for a checkpoint once two thirds of the journal are used and one would free some of it: it never frees the file
+    /// that is being written, which may be more than that of a small ring.
     pub(super) fn ask_checkpoint(&mut self, notes: &mut Vec<Note>) {
-        let half = self.journal.used() * 2 > self.journal.size() && self.journal.holds_full_files();
+        let used = self.journal.used() * 3 > self.journal.size() * 2;
+        let due = used && self.journal.holds_full_files();
         let asked = self.checkpointing.asked || self.is_checkpointing();
-        if half && !asked {
+        if due && !asked {
             self.checkpointing.asked = true;
             notes.push(Note::CheckpointWanted);
         }

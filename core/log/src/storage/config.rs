@@ -19,7 +19,7 @@ pub struct StorageConfig {
     /// A segment is synced once so many bytes of it are not. The disk starts their way out much earlier, or a sync
     /// would hold up the journal's.
     pub sync_bytes_max: u64,
-    /// Bytes appended that are not in segments: at two thirds of it nothing lingers any more, at all of it nothing is
+    /// Bytes appended that are not in segments: at five sixths of it nothing lingers any more, at all of it nothing is
     /// appended. So a journal that outruns the segments is slowed a little at a time, where a ring that fills up
     /// would stop everybody until a whole checkpoint is done.
     pub backlog_bytes_max: u64,
