@@ -137,24 +137,25 @@ impl Platter {
         Some(Completion { done: op.done, result })
     }
 
-    /// Performs the next operation of `lane`; of reads, which have no order, the one number `choice` (modulo
-    /// their number). None when there is none.
+    /// Performs the next operation of `lane`; of reads and of syncs that have begun, which have no order, the one
+    /// number `choice` (modulo their number). None when there is none.
     pub fn step_lane(&mut self, lane: Lane, choice: usize) -> Option<Completion> {
-        let op = match lane {
-            Lane::Journal => self.journal.pop_front()?,
-            Lane::Store => self.store.pop_front()?,
-            Lane::Reads => self.reads.remove(choice.checked_rem(self.reads.len())?),
-        };
-        let result = self.perform(op.kind, true);
-        Some(Completion { done: op.done, result })
+        let ordered = usize::from(!self.journal.is_empty()) + usize::from(!self.store.is_empty());
+        match lane {
+            Lane::Journal if self.journal.is_empty() => None,
+            Lane::Store if self.store.is_empty() => None,
+            Lane::Journal => self.step(0),
+            Lane::Store => self.step(ordered - 1),
+            Lane::Reads => self.step(ordered + choice.checked_rem(self.waiting(lane))?),
+        }
     }
 
-    /// How many operations wait in a lane.
+    /// How many operations wait in a lane; syncs that have begun count as reads, for they have no order either.
     pub fn waiting(&self, lane: Lane) -> usize {
         match lane {
             Lane::Journal => self.journal.len(),
             Lane::Store => self.store.len(),
-            Lane::Reads => self.reads.len(),
+            Lane::Reads => self.syncs.len() + self.reads.len(),
         }
     }
 

@@ -393,7 +393,7 @@ impl World {
             (Some(_), Lane::Journal | Lane::Store) => {
                 node.platter.next_in(lane).map(trace::operation)
             }
-            (Some(_), Lane::Reads) => Some("read".to_owned()),
+            (Some(_), Lane::Reads) => Some("read or sync".to_owned()),
             (None, _) => None,
         };
         let Some(completion) = node.platter.step_lane(lane, choice) else { return };
@@ -402,6 +402,7 @@ impl World {
         });
         self.complete(id, completion);
         self.start_disk(id, lane);
+        self.start_disk(id, Lane::Reads); // a sync may be next, which goes on beside its lane
     }
 
     fn complete(&mut self, id: u32, completion: Completion) {

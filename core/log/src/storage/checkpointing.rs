@@ -231,11 +231,13 @@ impl Storage {
         notes.push(Note::CheckpointDone);
     }
 
-    /// Asks for a checkpoint once two thirds of the journal are used and one would free some of it: it never frees the file
+    /// Asks for a checkpoint once two thirds of the journal are used, or there is no room in it, and one would free some of it: it never frees the file
     /// that is being written, which may be more than that of a small ring.
     pub(super) fn ask_checkpoint(&mut self, notes: &mut Vec<Note>) {
         let used = self.journal.used() * 3 > self.journal.size() * 2;
-        let due = used && self.journal.holds_full_files();
+        // In a small ring what is lost at the ends of files may be more than a third.
+        let full = self.journal.room() == 0;
+        let due = (used || full) && self.journal.holds_full_files();
         let asked = self.checkpointing.asked || self.is_checkpointing();
         if due && !asked {
             self.checkpointing.asked = true;
