@@ -16,5 +16,6 @@ pub mod partition;
 pub mod seam;
 pub mod session;
 pub mod shard;
+pub mod trace;
 
 pub use shard::Shard;
