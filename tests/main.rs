@@ -9,5 +9,6 @@ mod clients;
 mod commands;
 mod hostile;
 mod kill;
+mod record;
 mod tidy;
 mod wire;

@@ -8,6 +8,7 @@
 //! the port is bound; they are answered when recovery is over, and then one line on standard output says so.
 
 mod logs;
+mod record;
 mod settings;
 mod world;
 
@@ -15,10 +16,12 @@ use crate::client::Address;
 use crate::topic::pair;
 use anyhow::{Context, Result};
 use clap::Args;
+use record::FileTape;
 use settings::Settings;
 use sordini_core::Shard;
 use sordini_core::limits::Limits;
 use sordini_core::seam::ListenerId;
+use sordini_core::trace::recording::{Birth, Recorder};
 use sordini_disk::RealDisk;
 use sordini_log::StorageConfig;
 use sordini_net::{Bell, Exit, Listeners};
@@ -51,6 +54,12 @@ pub struct ServeArgs {
     /// A key of Kafka's broker configuration; wins over the file; may be repeated
     #[arg(long = "set", short, value_name = "KEY=VALUE", value_parser = pair)]
     set: Vec<(String, String)>,
+    /// Write down everything that happens to this process, for `sordini sim replay FILE`
+    #[arg(long, value_name = "FILE")]
+    record: Option<PathBuf>,
+    /// Largest size of that file; at it the recording ends and the broker goes on
+    #[arg(long, value_name = "BYTES", default_value_t = 1 << 30)]
+    record_bytes: u64,
     /// How log lines look
     #[arg(long, value_name = "FORMAT", value_enum, default_value_t)]
     log_format: logs::LogFormat,
@@ -106,10 +115,26 @@ pub fn run(args: &ServeArgs) -> Result<()> {
         fetch_sessions_max: config.fetch_sessions_max as usize,
         ..Limits::default()
     };
-    let mut shard = Shard::new(config, limits, storage, seed()?);
+    let birth = Birth {
+        program: env!("CARGO_PKG_VERSION").to_owned(),
+        seed: seed()?,
+        given: config.given.clone(),
+        disk_bytes: config.disk_bytes,
+        limits: limits.clone(),
+        storage: storage.clone(),
+    };
+    let mut shard = Shard::new(config, limits, storage, birth.seed);
     let announce = format!("sordini is listening on {bound} (data in {})", data.display());
     let mut world = World::new(disk, started, announce);
-    match sordini_net::run(&mut shard, &mut world, listeners, bell, options)? {
+    let exit = match &args.record {
+        None => sordini_net::run(&mut shard, &mut world, listeners, bell, options)?,
+        Some(path) => {
+            let tape = FileTape::create(path)?;
+            let mut recorder = Recorder::new(shard, &birth, tape, args.record_bytes);
+            sordini_net::run(&mut recorder, &mut world, listeners, bell, options)?
+        }
+    };
+    match exit {
         Exit::Drained => tracing::info!("stopped"),
         Exit::GraceOver => tracing::warn!(
             "stopped before every answer was sent; nothing that was acknowledged is lost"
