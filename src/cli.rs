@@ -99,6 +99,7 @@ Examples:
   sordini serve --listen 127.0.0.1:0 --data $(mktemp -d)   a free port for a test; the line printed names it
   sordini serve --set num.partitions=4 --set log.retention.ms=86400000
   sordini serve --config sordini.toml
+  sordini serve --record /var/tmp/life                     what happens can be replayed: sordini sim replay /var/tmp/life
 
 SIGTERM and Ctrl-C finish what is under way and end. Standard output says one line when the broker is ready;
 logs go to standard error. Unknown keys are refused, keys of Kafka's without effect here are named in the log.";
@@ -155,6 +156,7 @@ Examples:
   sordini sim run scenarios --jobs 2                       every scenario below a folder
   sordini sim swarm --seeds 0..10000 --time 60s --jobs 2   each seed draws its own faults, loads and sizes
   sordini sim replay swarm --seed 7 --log                  one of those again, a line for everything that happens
+  sordini sim shrink swarm --seed 7 > small.toml           a run that fails, as the few lines that it needs to fail
   sordini sim check-determinism --seeds 0..100             each seed in two processes, hash by hash
   sordini sim list                                         faults, loads, checks and marks
 

@@ -3,7 +3,6 @@
 
 use crate::broker::Broker;
 use crate::wire::Wire;
-use bytes::Bytes;
 use sordini_wire::batch::BatchBuilder;
 use sordini_wire::codec::Codec;
 use sordini_wire::message::delete_topics::{DeleteTopicState, DeleteTopicsRequest};
@@ -44,7 +43,7 @@ fn produce(addr: SocketAddr, topic: &'static str, stop: &AtomicBool) {
         }
         let data = PartitionProduceData {
             index: (n % 3) as i32,
-            records: Some(Records::from(Bytes::from(builder.build()))),
+            records: Some(Records::from(builder.build())),
             ..Default::default()
         };
         let topic_data = vec![TopicProduceData {

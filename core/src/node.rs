@@ -332,6 +332,7 @@ impl Node {
 
     /// Takes the answers that may leave.
     pub fn replies(&mut self) -> std::vec::Drain<'_, (RequestId, Option<Body>)> {
+        let () = mutant!(N01, (), sordini_log::mutant::shuffle(&mut self.replies));
         self.replies.drain(..)
     }
 

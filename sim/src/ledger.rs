@@ -6,9 +6,13 @@
 
 use crate::failure::Failure;
 use std::collections::BTreeMap;
+use std::fmt;
+
+/// Bytes of one entry of the diary, about: a fetch may bring hundreds of records.
+const DIARY_BYTES_MAX: usize = 200;
 
 /// Number of a record, unique in a run: its client in the upper half, a count from 1 in the lower.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct RecordId(pub u64);
 
 /// Number of a topic in the ledger. A topic that is deleted and made again has another number.
@@ -16,7 +20,7 @@ pub struct RecordId(pub u64);
 pub struct TopicNo(pub u16);
 
 /// A partition of a topic.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Part {
     /// The topic.
     pub topic: TopicNo,
@@ -92,6 +96,8 @@ pub struct Ledger {
     pub topics: Vec<Topic>,
     /// What clients did, in numbers.
     pub tally: Tally,
+    /// With `Some`, what was written down since it was read last, for people.
+    pub diary: Option<String>,
     /// By client and number of the record.
     sent: Vec<Vec<Sent>>,
     /// By partition: what readers were given first, by offset.
@@ -151,7 +157,22 @@ impl Ledger {
     /// The producer was told that its record is at `offset`.
     pub fn ack(&mut self, id: RecordId, offset: i64) {
         self.tally.records[1] += 1;
-        self.of_mut(id).acked = Some(offset);
+        let sent = self.of_mut(id);
+        sent.acked = Some(offset);
+        let part = sent.part;
+        self.note(|| format!("{id:?} is at {offset} of {part:?}"));
+    }
+
+    /// What was written down for people since this was asked last.
+    pub fn read_diary(&mut self) -> String {
+        self.diary.as_mut().map(std::mem::take).unwrap_or_default()
+    }
+
+    fn note(&mut self, what: impl FnOnce() -> String) {
+        if let Some(diary) = self.diary.as_mut().filter(|diary| diary.len() < DIARY_BYTES_MAX) {
+            diary.push_str("; ");
+            diary.push_str(&what());
+        }
     }
 
     /// The producer was told that its record was refused for good.
@@ -170,6 +191,7 @@ impl Ledger {
         match *seen[at].get_or_insert(id) {
             first if first == id => {
                 self.tally.records[2] += 1;
+                self.note(|| format!("{id:?} was read at {} of {:?}", place.offset, place.part));
                 Ok(())
             }
             first => {
@@ -225,6 +247,18 @@ impl Ledger {
         let records =
             self.sent.get_mut(id.client() as usize).expect("only sent records have fates");
         &mut records[id.0 as u32 as usize - 1]
+    }
+}
+
+impl fmt::Debug for RecordId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "record {}/{}", self.client(), self.0 as u32)
+    }
+}
+
+impl fmt::Debug for Part {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "topic {} partition {}", self.topic.0, self.partition)
     }
 }
 

@@ -11,6 +11,8 @@
 //! | [`fault`], [`load`], [`check`] | what goes wrong, what clients do, what must hold: a file and a row each |
 //! | [`ledger`] | what clients were promised and saw: all that checks may look at |
 //! | [`platter`], [`link`], [`clock`], [`chance`] | disk, connection, clock and randomness as values |
+//! | [`shrink`] | of a run that fails, what is needed for it to fail |
+//! | [`explain`] | a run as one page with a lane for each node and client |
 //! | [`explore`] | a crash at every disk operation of a run |
 //! | [`storage`] | the storage of a shard alone, for the same |
 //! | [`contract`] | every promise of `sordini_log::disk` as a test, for platter and real files alike |
@@ -22,6 +24,7 @@ pub mod check;
 pub mod clock;
 pub mod contract;
 pub mod digest;
+pub mod explain;
 pub mod explore;
 pub mod failure;
 pub mod fault;
@@ -33,6 +36,7 @@ pub mod marks;
 pub mod platter;
 pub mod run;
 pub mod scenario;
+pub mod shrink;
 pub mod storage;
 mod story;
 pub mod world;

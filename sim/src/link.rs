@@ -24,6 +24,17 @@ pub enum Piece<B> {
     Close(CloseReason),
 }
 
+impl<B> Piece<B> {
+    /// In a few words.
+    pub fn show(&self, len: impl Fn(&B) -> usize) -> String {
+        match self {
+            Piece::Open => "connects".to_owned(),
+            Piece::Bytes(bytes) => format!("{} bytes", len(bytes)),
+            Piece::Close(why) => format!("closes: {why:?}"),
+        }
+    }
+}
+
 /// One direction: what is on its way, oldest first.
 #[derive(Clone, Debug)]
 pub struct Way<B> {

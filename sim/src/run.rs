@@ -11,7 +11,7 @@ use crate::heap::{Nanos, SECOND};
 use crate::ledger::Tally;
 use crate::marks::Marks;
 use crate::scenario::{Scenario, show};
-use crate::world::World;
+use crate::world::{Line, World};
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -42,6 +42,8 @@ pub struct Report {
 pub struct Watch {
     /// Write the story down.
     pub story: bool,
+    /// Keep the hash after every event.
+    pub hashes: bool,
     /// Stop there, before the liveness phase if that comes later.
     pub until: Option<Nanos>,
 }
@@ -51,29 +53,30 @@ pub struct Watch {
 pub struct Outcome {
     /// In numbers.
     pub report: Report,
-    /// What did not hold, with its story if one was written.
+    /// What did not hold.
     pub failure: Option<Failure>,
-    /// The story of a run that did not fail, if one was written.
-    pub story: Vec<String>,
+    /// What happened, if it was written down.
+    pub story: Vec<Line>,
+    /// The hash after each event and the length of the story then, if they were kept.
+    pub hashes: Vec<(u64, usize)>,
 }
 
 /// Runs a scenario with a seed.
 pub fn run(scenario: &Arc<Scenario>, seed: u64, watch: Watch) -> Outcome {
     let mut world = World::new(seed, Arc::clone(scenario));
-    world.story = watch.story.then(Vec::new);
+    world.hashes = watch.hashes.then(Vec::new);
+    if watch.story {
+        world.begin_story();
+    }
     let lived = catch_unwind(AssertUnwindSafe(|| live(&mut world, watch)));
     let failure = match lived {
         Ok(lived) => lived.err(),
         Err(panic) => Some(Failure::new("no_panic", words(&*panic))),
     };
+    let failure = failure.map(|failure| Failure { at: world.now, ..failure });
     let story = world.story.take().unwrap_or_default();
-    let mut story: Vec<String> = story.iter().map(ToString::to_string).collect();
-    let failure = failure.map(|mut failure| {
-        failure.at = world.now;
-        failure.story = std::mem::take(&mut story);
-        failure
-    });
-    Outcome { report: Report::of(&world), failure, story }
+    let hashes = world.hashes.take().unwrap_or_default();
+    Outcome { report: Report::of(&world), failure, story, hashes }
 }
 
 /// The phases.

@@ -13,7 +13,7 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 /// Runs the command.
 pub fn run(args: &DeterminismArgs) -> Result<Verdict> {
     if args.file != Path::new(SWARM) {
-        scenario(&args.file, 0)?;
+        scenario(&args.file)?;
     }
     let (mut events, mut next) = (0, args.seeds.from);
     while next < args.seeds.to {
@@ -51,7 +51,8 @@ fn compare(file: &Path, seed: u64) -> Result<Compared> {
     for n in 0.. {
         let [one, two] = twins.each_mut().map(Twin::line);
         match (one?, two?) {
-            (None, None) => return Ok(Compared::Same(n)),
+            // The last line is how the run ended.
+            (None, None) => return Ok(Compared::Same(n - 1)),
             (one, two) if one == two => {}
             _ => return Ok(Compared::Different(n)),
         }

@@ -5,8 +5,10 @@
 
 mod determinism;
 mod list;
+mod recording;
 mod replay;
 mod run;
+mod shrink;
 mod summary;
 mod swarm;
 
@@ -26,8 +28,10 @@ pub enum SimCommand {
     Run(RunArgs),
     /// Draw a scenario from each of many seeds and run it
     Swarm(SwarmArgs),
-    /// Run one seed again, and tell what happens
+    /// Run one seed again, or a recorded life of a real broker, and tell what happens
     Replay(ReplayArgs),
+    /// Leave out of a failing run what it does not need to fail, and print the rest as a scenario
+    Shrink(ShrinkArgs),
     /// List faults, loads, checks and marks
     List,
     /// Run seeds twice in two processes and compare everything that happens
@@ -64,23 +68,39 @@ pub struct SwarmArgs {
 /// `sordini sim replay`
 #[derive(Args, Debug)]
 pub struct ReplayArgs {
-    /// The scenario: a TOML file, or `swarm` for the one that the seed draws
+    /// The scenario: a TOML file, or `swarm` for the one that the seed draws; or a recording of `serve --record`
     file: PathBuf,
-    /// The seed
+    /// The seed; needed unless the scenario is about one
     #[arg(long)]
-    seed: u64,
+    seed: Option<u64>,
     /// Stop at this virtual time, such as 1500ms
     #[arg(long, value_parser = duration)]
     until: Option<Duration>,
     /// Print a line for everything that happens
     #[arg(long)]
     log: bool,
+    /// Write one page that shows the run: lanes, messages, faults, and the failed check at its moment
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
     /// Print the hash after every event, for comparisons between processes
     #[arg(long, hide = true)]
     hashes: bool,
     /// Print the scenario too
     #[arg(long)]
     scenario: bool,
+}
+
+/// `sordini sim shrink`
+#[derive(Args, Debug)]
+pub struct ShrinkArgs {
+    /// The scenario: a TOML file, or `swarm` for the one that the seed draws
+    file: PathBuf,
+    /// The seed; needed unless the scenario is about one
+    #[arg(long)]
+    seed: Option<u64>,
+    /// Be content after so long with what was reached
+    #[arg(long, value_parser = duration, default_value = "60s")]
+    time: Duration,
 }
 
 /// `sordini sim check-determinism`
@@ -140,10 +160,18 @@ pub enum Verdict {
 
 /// Runs the command; the exit code says what it came to.
 pub fn run(command: &SimCommand) -> ExitCode {
+    #[cfg(feature = "mutants")]
+    if let Ok(id) = std::env::var("SORDINI_MUTANT") {
+        assert!(
+            sordini_log::mutant::activate(Some(&id)),
+            "SORDINI_MUTANT: there is no mutant {id}"
+        );
+    }
     let verdict = match command {
         SimCommand::Run(args) => run::run(args),
         SimCommand::Swarm(args) => swarm::run(args),
         SimCommand::Replay(args) => replay::run(args),
+        SimCommand::Shrink(args) => shrink::run(args),
         SimCommand::List => list::run(),
         SimCommand::CheckDeterminism(args) => determinism::run(args),
     };
@@ -161,11 +189,20 @@ pub fn run(command: &SimCommand) -> ExitCode {
 /// The name of the scenario that a seed draws, where a file could be named.
 const SWARM: &str = "swarm";
 
-/// The scenario that is meant by `file` and `seed`.
-fn scenario(file: &Path, seed: u64) -> Result<Arc<Scenario>> {
+/// The scenario and the seed that are meant by `file` and `seed`.
+fn subject(file: &Path, seed: Option<u64>) -> Result<(Arc<Scenario>, u64)> {
+    let missing = || anyhow::anyhow!("{}: expected --seed N", file.display());
     if file == Path::new(SWARM) {
-        return Ok(Arc::new(draw(seed)));
+        let seed = seed.ok_or_else(missing)?;
+        return Ok((Arc::new(draw(seed)), seed));
     }
+    let scenario = scenario(file)?;
+    let seed = seed.or(scenario.seed).ok_or_else(missing)?;
+    Ok((scenario, seed))
+}
+
+/// The scenario in a file.
+fn scenario(file: &Path) -> Result<Arc<Scenario>> {
     let text = std::fs::read_to_string(file)
         .map_err(|e| anyhow::anyhow!("{}: expected a scenario: {e}", file.display()))?;
     Ok(Arc::new(Scenario::parse(&file.display().to_string(), &text)?))

@@ -1,29 +1,40 @@
-//! `sordini sim replay`: one seed again, with its story if wanted.
+//! `sordini sim replay`: one seed again, or a recorded life of a real broker; with its story if wanted.
 
 use super::summary::Summary;
-use super::{ReplayArgs, Verdict, scenario};
+use super::{ReplayArgs, Verdict, subject};
 use crate::output::print;
-use anyhow::Result;
-use sordini_sim::run::{Watch, run as run_one};
-use sordini_sim::world::World;
+use anyhow::{Context, Result};
+use sordini_sim::explain::html;
+use sordini_sim::run::{Outcome, Watch, run as run_one};
 use std::fmt::Write;
-use std::sync::Arc;
 
 /// Runs the command.
 pub fn run(args: &ReplayArgs) -> Result<Verdict> {
-    let scenario = scenario(&args.file, args.seed)?;
+    if super::recording::is_one(&args.file) {
+        return super::recording::run(args);
+    }
+    let (scenario, seed) = subject(&args.file, args.seed)?;
     if args.scenario {
         print(&scenario.text)?;
     }
-    if args.hashes {
-        return hashes(args);
-    }
     let mut summary = Summary::begin();
     let until = args.until.map(|until| until.as_nanos() as u64);
-    let outcome = run_one(&scenario, args.seed, Watch { story: args.log, until });
+    let story = args.log || args.html.is_some();
+    // A panic of the broker is a result, told like any other.
+    std::panic::set_hook(Box::new(|_| {}));
+    let outcome = run_one(&scenario, seed, Watch { story, hashes: args.hashes, until });
+    drop(std::panic::take_hook());
+    if args.hashes {
+        return hashes(&outcome);
+    }
     summary.add(&outcome.report);
-    for line in outcome.story {
+    for line in outcome.story.iter().filter(|_| args.log) {
         print(&format!("{line}\n"))?;
+    }
+    if let Some(file) = &args.html {
+        let page = html(&scenario, seed, &outcome.story, outcome.failure.as_ref());
+        std::fs::write(file, page)
+            .with_context(|| format!("cannot write the page {}", file.display()))?;
     }
     let held = outcome.failure.is_none();
     if let Some(failure) = outcome.failure {
@@ -34,26 +45,22 @@ pub fn run(args: &ReplayArgs) -> Result<Verdict> {
     Ok(if held { Verdict::Held } else { Verdict::Failed })
 }
 
-/// The hash after every event of the safety phase, a line each, with what happened if `--log`.
-fn hashes(args: &ReplayArgs) -> Result<Verdict> {
-    let scenario = scenario(&args.file, args.seed)?;
-    let mut world = World::new(args.seed, Arc::clone(&scenario));
-    world.story = args.log.then(Vec::new);
+/// The hash after every event of the run, a line each, with what happened if it was written down.
+fn hashes(outcome: &Outcome) -> Result<Verdict> {
     let mut text = String::new();
-    while world.next().is_some_and(|(at, _)| at <= scenario.span) {
-        let lived = world.step();
-        let _ = write!(text, "{:016x}", world.hash.finish());
-        for line in world.story.iter_mut().flat_map(|story| story.drain(..)) {
+    let mut told = 0;
+    for (hash, until) in &outcome.hashes {
+        let _ = write!(text, "{hash:016x}");
+        for line in &outcome.story[told..*until] {
             let _ = write!(text, "\t{}", line.to_string().replace('\n', " "));
         }
+        told = *until;
         text.push('\n');
         if text.len() > 1 << 16 {
             print(&std::mem::take(&mut text))?;
         }
-        if lived.is_err() {
-            break;
-        }
     }
-    print(&text)?;
+    let end = outcome.failure.as_ref().map(|f| f.to_string().replace('\n', " "));
+    print(&format!("{text}{}\n", end.unwrap_or_else(|| "held".into())))?;
     Ok(Verdict::Held)
 }

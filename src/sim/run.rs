@@ -12,13 +12,13 @@ pub fn run(args: &RunArgs) -> Result<Verdict> {
     let files = files(&args.file)?;
     let mut all = Vec::new();
     for file in &files {
-        all.push((file, scenario(file, 0)?));
+        all.push((file, scenario(file)?));
     }
     let mut verdict = Verdict::Held;
     for (file, scenario) in all {
         let seeds = match args.seed {
             Some(seed) => Seeds { from: seed, to: seed + 1 },
-            None => Seeds { from: 0, to: scenario.seeds },
+            None => Seeds { from: scenario.all_seeds().start, to: scenario.all_seeds().end },
         };
         print(&format!("{}: {}\n", file.display(), scenario.title))?;
         let mut summary = Summary::begin();

@@ -6,7 +6,7 @@
 //! because it stands for another build of the program, not for state of a machine.
 
 #[cfg(feature = "mutants")]
-pub use active::{MUTANTS, Mutant, activate, is_active};
+pub use active::{MUTANTS, Mutant, NONDETERMINISM, activate, is_active, shuffle};
 
 /// `mutant!(S01, right, wrong)`: `right`, unless this is a build with mutants and S01 is the active one.
 #[cfg(not(feature = "mutants"))]
@@ -32,6 +32,7 @@ macro_rules! mutant {
 
 #[cfg(feature = "mutants")]
 mod active {
+    use std::hash::{BuildHasher, RandomState};
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     /// A known bug.
@@ -46,11 +47,30 @@ mod active {
     }
 
     /// Every mutant, sorted by id.
-    pub const MUTANTS: &[Mutant] = &[Mutant {
-        id: "S01",
-        change: "an acknowledgement leaves when the write is issued, before the sync has returned",
-        known_from: "Jepsen, NATS 2.12.1",
-    }];
+    pub const MUTANTS: &[Mutant] = &[
+        Mutant {
+            id: "N01",
+            change: "the order of answers is said by a map whose order is random",
+            known_from: "Rust's own maps, and Go's",
+        },
+        Mutant {
+            id: "S01",
+            change: "an acknowledgement leaves when the write is issued, before the sync has returned",
+            known_from: "Jepsen, NATS 2.12.1",
+        },
+    ];
+
+    /// The mutant that breaks no promise to a client, but a run is not the same twice: found by comparing, not by checks.
+    pub const NONDETERMINISM: &str = "N01";
+
+    /// The order in which a map with random hashes has its items.
+    pub fn shuffle<T>(items: &mut Vec<T>) {
+        let random = RandomState::new();
+        let mut keyed: Vec<(u64, T)> =
+            (0_u64..).map(|n| random.hash_one(n)).zip(items.drain(..)).collect();
+        keyed.sort_by_key(|(hash, _)| *hash);
+        items.extend(keyed.into_iter().map(|(_, item)| item));
+    }
 
     /// Number of the active one, from 1; 0 is none.
     static ACTIVE: AtomicUsize = AtomicUsize::new(0);

@@ -7,6 +7,7 @@
 //! # Why: what this is about.   Seen: where such a thing happened.
 //! title = "power fails while two clients append"
 //! nodes = 1
+//! seeds = 20                         # how many a plain run takes; or `seed = 7`, this one and no other
 //! span  = "60s"                      # the safety phase; then all faults end and everything must converge
 //! topic = { name = "t", partitions = 2 }
 //! [storage]
@@ -56,6 +57,8 @@ pub struct Scenario {
     pub nodes: u32,
     /// How many seeds a plain `sim run` takes.
     pub seeds: u64,
+    /// The one seed that it is about, where it is about one.
+    pub seed: Option<u64>,
     /// Length of the safety phase.
     pub span: Nanos,
     /// Topics: name and partitions. The first is what loads use unless they say otherwise.
@@ -110,6 +113,11 @@ impl Default for Pace {
 }
 
 impl Scenario {
+    /// The seeds that a plain run takes.
+    pub fn all_seeds(&self) -> std::ops::Range<u64> {
+        self.seed.map_or(0..self.seeds, |seed| seed..seed + 1)
+    }
+
     /// Reads a scenario. `file` is only for errors and reports.
     pub fn parse(file: &str, text: &str) -> Result<Scenario, BadInput> {
         let source = Source { file, text };
@@ -158,6 +166,7 @@ impl Scenario {
             title: root.required("title")?,
             nodes,
             seeds: root.number("seeds", 1..1 << 32)?.unwrap_or(20),
+            seed: root.number("seed", 0..u64::MAX)?,
             span,
             storage: sizes::storage(root)?,
             broker: broker(root, topics[0].1)?,

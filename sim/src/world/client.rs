@@ -1,7 +1,7 @@
 //! The body of a client: it connects, finds or makes its topic, sends what its load wants, waits so long and no longer,
 //! and connects again.
 
-use super::{Happening, World};
+use super::{Actor, Happening, Kind, World};
 use crate::chance::{Chance, Purpose, Who};
 use crate::clock::EPOCH_MS;
 use crate::failure::Failure;
@@ -272,6 +272,10 @@ impl World {
             };
             let Some(Ask { asked, frame }) = ask else { return };
             client.waiting.push_back((self.now, asked));
+            self.tell_as(Kind::Ask, Actor::Client(id), || {
+                let Asked { key, version, correlation, .. } = asked;
+                format!("asks {} v{version} #{correlation}, {} bytes", api(key), frame.len())
+            });
             self.transmit(conn, frame);
         }
     }
@@ -329,7 +333,16 @@ impl World {
         }
         self.ledger.tally.acked += u64::from(outcome == Outcome::Success);
         self.ledger.tally.refused += u64::from(matches!(outcome, Outcome::Refused(_)));
-        self.tell(super::Actor::Client(id), || format!("{:?}: {outcome:?}", asked.key));
+        let kind = match outcome {
+            Outcome::Success => Kind::Ack,
+            Outcome::Refused(_) => Kind::Refused,
+            Outcome::Unknown(_) => Kind::Unknown,
+            Outcome::Step => Kind::Note,
+        };
+        let diary = self.ledger.read_diary();
+        self.tell_as(kind, Actor::Client(id), || {
+            format!("{} #{}: {outcome:?}{diary}", api(asked.key), asked.correlation)
+        });
         Ok(outcome)
     }
 
@@ -352,7 +365,7 @@ impl World {
             (client.id, client.topic, self.now),
         );
         client.load.lost(&mut desk);
-        self.tell(super::Actor::Client(id), || "connection lost".to_owned());
+        self.tell_as(Kind::Unknown, Actor::Client(id), || "loses its connection".to_owned());
         self.rest(id);
     }
 
@@ -361,6 +374,11 @@ impl World {
             self.wake_client(id, at.max(self.now + 1));
         }
     }
+}
+
+/// The name of an API.
+fn api(key: i16) -> &'static str {
+    sordini_core::api::row(key).map_or("unknown", |row| row.name)
 }
 
 fn desk<'a>(

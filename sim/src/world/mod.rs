@@ -26,7 +26,7 @@ pub mod trace;
 pub use client::Client;
 pub use net::Links;
 pub use node::{Death, Node};
-pub use trace::{Actor, Line};
+pub use trace::{Actor, Kind, Line};
 
 use crate::chance::{Chance, Purpose, Who};
 use crate::digest::Digest;
@@ -95,6 +95,8 @@ pub struct World {
     pub marks: Marks,
     /// Hash of everything that happened.
     pub hash: Digest,
+    /// With `Some`, the hash after each event, and how long the story was then.
+    pub hashes: Option<Vec<(u64, usize)>>,
     /// With `Some`, a line for everything that happens.
     pub story: Option<Vec<Line>>,
     /// Whether faults may still begin.
@@ -128,6 +130,7 @@ impl World {
             struck: vec![0; FAULTS.len()],
             marks: Marks::default(),
             hash: Digest::default(),
+            hashes: None,
             story: None,
             stormy: true,
             lively: true,
@@ -147,6 +150,14 @@ impl World {
 
     /// The next event happens. False if nothing is to come.
     pub fn step(&mut self) -> Result<bool, Failure> {
+        let lived = self.happen();
+        if let Some(hashes) = &mut self.hashes {
+            hashes.push((self.hash.finish(), self.story.as_ref().map_or(0, Vec::len)));
+        }
+        lived
+    }
+
+    fn happen(&mut self) -> Result<bool, Failure> {
         let Some((at, what)) = self.heap.pop() else { return Ok(false) };
         debug_assert!(at >= self.now, "time goes on");
         self.now = at;
@@ -233,7 +244,8 @@ impl World {
         let scenario = Arc::clone(&self.scenario);
         let fault = &scenario.faults[spec];
         let harmed = fault.fault.strike(self, &mut hit);
-        self.tell(Actor::Node(node), || {
+        let kind = if harmed { Kind::Fault } else { Kind::Note };
+        self.tell_as(kind, Actor::Node(node), || {
             format!("FAULT {} {}", fault.name(), if harmed { "" } else { "finds nothing to harm" })
         });
         if harmed {
@@ -247,7 +259,7 @@ impl World {
         let Some(mut hit) = self.strikes[n as usize].hit.take() else { return };
         let scenario = Arc::clone(&self.scenario);
         let fault = &scenario.faults[self.strikes[n as usize].spec];
-        self.tell(Actor::Node(hit.node), || format!("MENDED {}", fault.name()));
+        self.tell_as(Kind::Mended, Actor::Node(hit.node), || format!("MENDED {}", fault.name()));
         fault.fault.mend(self, &mut hit);
     }
 }

@@ -1,6 +1,6 @@
 //! What happens on links: pieces arrive, kernels take, connections end.
 
-use super::{Happening, World};
+use super::{Actor, Happening, Kind, World};
 use crate::failure::Failure;
 use crate::heap::Nanos;
 use crate::link::{Link, Piece};
@@ -8,6 +8,11 @@ use crate::marks::Mark;
 use bytes::{Bytes, BytesMut};
 use sordini_core::seam::{CloseReason, ConnId, Event, ListenerId, NetOp};
 use std::net::{Ipv4Addr, SocketAddr};
+
+/// Who is at the client's end.
+fn other_end(link: &Link) -> Actor {
+    link.client.map_or(Actor::World, Actor::Client)
+}
 
 /// All links. A [`ConnId`] is a slot and a count of its uses, so that it is found at once and never used again.
 #[derive(Clone, Debug, Default)]
@@ -131,16 +136,22 @@ impl World {
         let Some(node) = self.links.find(conn).map(|l| l.node) else { return };
         let delay = self.latency(node);
         let link = self.links.find_mut(conn).expect("found above");
+        let (from, to) = (other_end(link), Actor::Node(node));
+        let text = self.story.is_some().then(|| piece.show(BytesMut::len));
         let at = link.inward.send(self.now, delay, piece);
         self.heap.push(at, Happening::Inward { conn });
+        self.tell_as(Kind::Send { to, arrives: at }, from, || text.unwrap_or_default());
     }
 
     pub(super) fn send_outward(&mut self, conn: ConnId, piece: Piece<Bytes>) {
         let Some(node) = self.links.find(conn).map(|l| l.node) else { return };
         let delay = self.latency(node);
         let link = self.links.find_mut(conn).expect("found above");
+        let (from, to) = (Actor::Node(node), other_end(link));
+        let text = self.story.is_some().then(|| piece.show(Bytes::len));
         let at = link.outward.send(self.now, delay, piece);
         self.heap.push(at, Happening::Outward { conn });
+        self.tell_as(Kind::Send { to, arrives: at }, from, || text.unwrap_or_default());
     }
 
     /// A piece arrives at a node.

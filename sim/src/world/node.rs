@@ -1,6 +1,6 @@
 //! A node: a real shard, its platter and its clock, and how a process is born and dies.
 
-use super::trace::{self, Actor};
+use super::trace::{self, Actor, Kind, Line};
 use super::{Happening, World};
 use crate::chance::{Chance, Purpose, Who};
 use crate::clock::Clock;
@@ -140,7 +140,7 @@ struct Net<'a>(&'a mut Vec<NetOp>, &'a mut Digest);
 
 impl seam::Net for Net<'_> {
     fn submit(&mut self, ops: &mut Vec<NetOp>) {
-        ops.iter().for_each(|op| trace::net_op(self.1, op));
+        ops.iter().for_each(|op| trace::add(self.1, op));
         self.0.append(ops);
     }
 }
@@ -155,7 +155,7 @@ struct Recorded<'a> {
 impl Disk for Recorded<'_> {
     fn submit(&mut self, ops: &mut Vec<DiskOp>, idle: bool) {
         for op in ops.iter() {
-            trace::disk_op(self.hash, op);
+            trace::add(self.hash, op);
             self.marks.see_op(&op.kind);
         }
         self.platter.submit(ops, idle);
@@ -181,7 +181,7 @@ impl World {
         node.timer_at = Nanos::MAX;
         node.turn_due = false;
         let life = node.life;
-        self.tell(Actor::Node(id), || format!("a process begins, life {life}"));
+        self.tell_as(Kind::Boot, Actor::Node(id), || format!("a process begins, life {life}"));
         self.deliver(id, Event::Boot);
     }
 
@@ -206,7 +206,7 @@ impl World {
         (node.up, node.powered, node.listening) = (false, !power, false);
         node.inbox.clear();
         node.life += 1;
-        self.tell(Actor::Node(id), || match power {
+        self.tell_as(Kind::Down, Actor::Node(id), || match power {
             true => "the power fails".to_owned(),
             false => "the process is gone".to_owned(),
         });
@@ -251,9 +251,10 @@ impl World {
         let count = node.inbox.len().min(EVENTS_PER_TURN_MAX);
         let idle = count == node.inbox.len();
         let mut events = node.inbox.drain(..count).inspect(|event| {
-            trace::event(hash, event);
+            trace::add(hash, event);
             if let Some(story) = story {
-                story.push(trace::line(*now, Actor::Node(id), trace::show_event(event)));
+                let text = trace::show_event(event);
+                story.push(Line { at: *now, kind: Kind::Take, actor: Actor::Node(id), text });
             }
         });
         // The iterator's borrow of the hash ends before effects are written down.
@@ -280,9 +281,13 @@ impl World {
         let mut facts = std::mem::take(&mut self.nodes[id as usize].out.facts);
         let mut fatal = None;
         for fact in facts.drain(..) {
-            trace::fact(&mut self.hash, &fact);
+            trace::add(&mut self.hash, &fact);
             self.marks.see_fact(&fact);
-            self.tell(Actor::Node(id), || format!("fact: {fact:?}"));
+            let kind = match &fact {
+                Fact::HighWatermark { .. } => Kind::Watermark,
+                _ => Kind::Fact,
+            };
+            self.tell_as(kind, Actor::Node(id), || format!("fact: {fact:?}"));
             let node = &self.nodes[id as usize];
             let excused = node.platter.counts.faults > 0;
             match &fact {
@@ -389,16 +394,17 @@ impl World {
             Lane::Reads => node.disk.index(node.platter.waiting(lane)),
             _ => 0,
         };
-        let op = match (&self.story, lane) {
-            (Some(_), Lane::Journal | Lane::Store) => {
-                node.platter.next_in(lane).map(trace::operation)
-            }
-            (Some(_), Lane::Reads) => Some("read or sync".to_owned()),
-            (None, _) => None,
+        let next = match (&self.story, lane) {
+            (Some(_), Lane::Journal | Lane::Store) => node.platter.next_in(lane),
+            _ => None,
         };
+        let durable = next.is_some_and(trace::makes_durable);
+        let told = || next.map_or_else(|| "read or sync".to_owned(), trace::operation);
+        let op = self.story.is_some().then(told).unwrap_or_default();
         let Some(completion) = node.platter.step_lane(lane, choice) else { return };
-        self.tell(Actor::Node(id), || {
-            format!("disk: {} -> {}", op.unwrap_or_default(), trace::result(&completion.result))
+        let kind = if durable && completion.result.is_ok() { Kind::Sync } else { Kind::Disk };
+        self.tell_as(kind, Actor::Node(id), || {
+            format!("disk: {op} -> {}", trace::result(&completion.result))
         });
         self.complete(id, completion);
         self.start_disk(id, lane);

@@ -6,8 +6,9 @@
 use super::{Happening, World};
 use crate::digest::Digest;
 use crate::heap::{MS, Nanos};
-use sordini_core::seam::{Event, Fact, NetOp, Part};
-use sordini_log::disk::{Data, DiskOk, DiskOp, DiskResult, Done, OpKind};
+use sordini_core::seam::Event;
+use sordini_core::trace::{Sink, Traced, encode};
+use sordini_log::disk::{DiskOp, OpKind};
 use std::fmt;
 
 pub use crate::story::{operation, result};
@@ -23,39 +24,105 @@ pub enum Actor {
     Client(u32),
 }
 
+/// What a line is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// An event of the heap, which says little by itself.
+    Pop,
+    /// A machine takes an event.
+    Take,
+    /// A piece goes to somebody and arrives at this time, unless it is held up or lost.
+    Send {
+        /// Who gets it.
+        to: Actor,
+        /// When.
+        arrives: Nanos,
+    },
+    /// A machine wants something of its disk.
+    Submit,
+    /// The disk has done something.
+    Disk,
+    /// The same, and what was written is durable.
+    Sync,
+    /// A machine reports.
+    Fact,
+    /// A high watermark moves.
+    Watermark,
+    /// A fault strikes.
+    Fault,
+    /// A fault is over.
+    Mended,
+    /// A process ends.
+    Down,
+    /// A process begins.
+    Boot,
+    /// A client begins an operation, or asks.
+    Ask,
+    /// A client was told that an operation is done.
+    Ack,
+    /// A client was told that it never will be.
+    Refused,
+    /// A client does not know.
+    Unknown,
+    /// Anything else.
+    Note,
+}
+
+impl Kind {
+    /// Whether it belongs into a short telling.
+    pub fn is_telling(self) -> bool {
+        use Kind::*;
+        !matches!(self, Pop | Take | Send { .. } | Submit | Disk | Watermark | Note)
+    }
+}
+
 /// A line of a story.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Line {
     /// When.
     pub at: Nanos,
+    /// What it is about.
+    pub kind: Kind,
     /// Who.
     pub actor: Actor,
     /// What.
     pub text: String,
 }
 
+impl fmt::Display for Actor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Actor::World => write!(f, "world"),
+            Actor::Node(n) => write!(f, "node {n}"),
+            Actor::Client(n) => write!(f, "client {n}"),
+        }
+    }
+}
+
 impl fmt::Display for Line {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (ms, us) = (self.at / MS, self.at % MS / 1000);
-        let actor = match self.actor {
-            Actor::World => "world".to_owned(),
-            Actor::Node(n) => format!("node {n}"),
-            Actor::Client(n) => format!("client {n}"),
-        };
+        let actor = self.actor.to_string();
         write!(f, "{ms:>8}.{us:03} ms  {actor:<10} {}", self.text)
     }
 }
 
-/// A line.
-pub fn line(at: Nanos, actor: Actor, text: String) -> Line {
-    Line { at, actor, text }
-}
-
 impl World {
+    /// From now on, everything that happens is written down.
+    pub fn begin_story(&mut self) {
+        self.story.get_or_insert_default();
+        self.ledger.diary.get_or_insert_default();
+    }
+
     /// Adds a line to the story, if one is written.
     pub fn tell(&mut self, actor: Actor, text: impl FnOnce() -> String) {
+        self.tell_as(Kind::Note, actor, text);
+    }
+
+    /// Adds a line that is about something.
+    pub fn tell_as(&mut self, kind: Kind, actor: Actor, text: impl FnOnce() -> String) {
         if let Some(story) = &mut self.story {
-            story.push(line(self.now, actor, text()));
+            story.push(Line { at: self.now, kind, actor, text: text() });
         }
     }
 
@@ -77,149 +144,50 @@ impl World {
         };
         self.hash.number(self.now);
         self.hash.number(kind << 56 | b << 40 ^ a);
-        self.tell(Actor::World, || format!("{what:?}"));
+        self.tell_as(Kind::Pop, Actor::World, || format!("{what:?}"));
     }
 }
 
-/// Adds an event that a machine takes.
-pub fn event(hash: &mut Digest, event: &Event) {
-    match event {
-        Event::Boot => hash.number(1),
-        Event::Opened { conn, .. } => pair(hash, 2, conn.0),
-        Event::Bytes { conn, bytes } => {
-            pair(hash, 3, conn.0);
-            hash.bytes(bytes);
-        }
-        Event::Sent { conn, bytes } => {
-            pair(hash, 4, conn.0);
-            hash.number(*bytes);
-        }
-        Event::Closed { conn, .. } => pair(hash, 5, conn.0),
-        Event::FileFailed { log, slice, .. } => {
-            pair(hash, 6, log.0);
-            hash.number(slice.base.0);
-        }
-        Event::Disk(completion) => {
-            pair(hash, 7, done_number(&completion.done));
-            disk_result(hash, &completion.result);
-        }
-        Event::Shutdown => hash.number(8),
-        Event::Tick => hash.number(9),
-    }
+/// Adds whatever goes through the seam to a hash, with file names and arguments, without memory of its own.
+pub fn add(hash: &mut Digest, value: &impl Traced) {
+    let mut ink = Ink { hash, drops: [0; INK_BYTES], used: 0 };
+    encode(value, &mut ink);
+    ink.dry();
 }
 
-/// Adds a network operation.
-pub fn net_op(hash: &mut Digest, op: &NetOp) {
-    match op {
-        NetOp::Send { conn, body } => {
-            pair(hash, 11, conn.0);
-            for part in &body.parts {
-                match part {
-                    Part::Memory(bytes) => hash.bytes(bytes),
-                    Part::File { log, slice, .. } => {
-                        pair(hash, 12, log.0);
-                        pair(hash, slice.at, u64::from(slice.len));
-                    }
-                }
+/// Bytes of small pieces that are hashed together.
+const INK_BYTES: usize = 96;
+
+/// A trace on its way into a hash.
+struct Ink<'a> {
+    hash: &'a mut Digest,
+    drops: [u8; INK_BYTES],
+    used: usize,
+}
+
+impl Sink for Ink<'_> {
+    #[inline]
+    fn put(&mut self, bytes: &[u8]) {
+        if self.used + bytes.len() > INK_BYTES {
+            self.dry();
+        }
+        match self.drops.get_mut(self.used..self.used + bytes.len()) {
+            Some(room) => {
+                room.copy_from_slice(bytes);
+                self.used += bytes.len();
             }
-        }
-        NetOp::Expect { conn, bytes } => pair(hash, 13 + (u64::from(*bytes) << 8), conn.0),
-        NetOp::ReadOff { conn } => pair(hash, 14, conn.0),
-        NetOp::ReadOn { conn } => pair(hash, 15, conn.0),
-        NetOp::Close { conn, .. } => pair(hash, 16, conn.0),
-        NetOp::Listen => hash.number(17),
-        NetOp::Deafen => hash.number(18),
-    }
-}
-
-/// Adds a disk operation.
-pub fn disk_op(hash: &mut Digest, op: &DiskOp) {
-    pair(hash, 20 + op.kind.lane() as u64, done_number(&op.done));
-    match &op.kind {
-        OpKind::Write { at, data, sync, .. } => {
-            pair(hash, *at, u64::from(*sync));
-            match data {
-                Data::Blocks(blocks) => blocks.iter().for_each(|b| hash.bytes(&b.0)),
-                Data::Slices(slices) => slices.iter().for_each(|b| hash.bytes(b)),
-            }
-        }
-        OpKind::Create { len, .. } => pair(hash, 31, *len),
-        OpKind::Sync { .. } => hash.number(32),
-        OpKind::Truncate { len, .. } => pair(hash, 33, *len),
-        OpKind::Rename { .. } => hash.number(34),
-        OpKind::RenameDir { .. } => hash.number(35),
-        OpKind::Unlink { .. } => hash.number(36),
-        OpKind::MakeDir { .. } => hash.number(37),
-        OpKind::RemoveDir { .. } => hash.number(38),
-        OpKind::SyncDir { .. } => hash.number(39),
-        OpKind::List { .. } => hash.number(40),
-        OpKind::Read { at, len, .. } => pair(hash, *at, *len),
-        OpKind::Find { dir, segment, len, .. } => {
-            pair(hash, dir.log.0, segment.0);
-            hash.number(*len);
+            None => self.hash.bytes(bytes),
         }
     }
 }
 
-/// Adds a fact.
-pub fn fact(hash: &mut Digest, fact: &Fact) {
-    match fact {
-        Fact::HighWatermark { log, offset } => {
-            pair(hash, 50, log.0);
-            hash.number(*offset);
-        }
-        Fact::Recovered { boot, logs, groups, replayed_bytes } => {
-            pair(hash, *boot, *logs);
-            pair(hash, *groups, *replayed_bytes);
-        }
-        Fact::Warning(text) | Fact::Fatal(text) => hash.bytes(text.as_bytes()),
-        Fact::Drained => hash.number(51),
-        Fact::PartitionCreated { log, .. } => pair(hash, 52, log.0),
-        Fact::PartitionDeleted { log } => pair(hash, 53, log.0),
-        Fact::ReadOnly(on) => pair(hash, 54, u64::from(*on)),
-        Fact::Faulty { log, from, to } => {
-            pair(hash, 55, log.0);
-            pair(hash, from.0, to.0);
-        }
-        Fact::Client { conn, what } => {
-            pair(hash, 56, conn.0);
-            hash.bytes(what.as_bytes());
+impl Ink<'_> {
+    fn dry(&mut self) {
+        if self.used > 0 {
+            self.hash.bytes(&self.drops[..self.used]);
+            self.used = 0;
         }
     }
-}
-
-fn disk_result(hash: &mut Digest, result: &DiskResult) {
-    match result {
-        Ok(DiskOk::Unit) => hash.number(60),
-        Ok(DiskOk::Bytes(bytes)) => hash.bytes(bytes),
-        Ok(DiskOk::Entries(entries)) => {
-            hash.number(entries.len() as u64);
-            entries.iter().for_each(|entry| hash.bytes(entry.name.as_bytes()));
-        }
-        Ok(DiskOk::Found(found)) => hash.bytes(format!("{found:?}").as_bytes()),
-        Err(e) => {
-            pair(hash, 61, e.kind as u64);
-            hash.bytes(e.detail.as_bytes());
-        }
-    }
-}
-
-fn done_number(done: &Done) -> u64 {
-    match done {
-        Done::Group(seq) => seq.0,
-        Done::JournalFile(n) => 1 << 56 | u64::from(*n),
-        Done::Boot(n) => 2 << 56 | u64::from(*n),
-        Done::Segment { log, generation, .. } => 3 << 56 | generation.boot << 32 ^ log.0,
-        Done::Checkpoint { number, step } => 4 << 56 | *number << 8 | u64::from(*step),
-        Done::Remove { log, step } => 5 << 56 | log.0 << 8 | u64::from(*step),
-        Done::Ticket(ticket) => 6 << 56 | ticket,
-        Done::Nothing => 7 << 56,
-    }
-}
-
-fn pair(hash: &mut Digest, a: u64, b: u64) {
-    hash.number(a);
-    hash.number(b);
 }
 
 /// An event in one line.
@@ -232,4 +200,9 @@ pub fn show_event(event: &Event) -> String {
         Event::Disk(completion) => format!("hears of {:?}", completion.done),
         other => format!("takes {other:?}"),
     }
+}
+
+/// Whether an operation that succeeds makes something durable.
+pub fn makes_durable(op: &DiskOp) -> bool {
+    matches!(op.kind, OpKind::Sync { .. } | OpKind::Write { sync: true, .. })
 }
