@@ -164,7 +164,8 @@ impl RealDisk {
         self.shared.completions.drain(into);
     }
 
-    /// Bytes that may still be written to this file system by us; at most 100 ms old.
+    /// Bytes that may still be written to this file system by us: what the system said at most 100 ms ago, less what
+    /// was submitted since.
     pub fn free(&mut self) -> u64 {
         let now = Instant::now();
         if let Some((at, bytes)) = self.free
@@ -214,6 +215,14 @@ impl Disk for RealDisk {
         }
         for op in ops.drain(..) {
             let lane = op.kind.lane();
+            let takes = match &op.kind {
+                OpKind::Write { data, .. } if lane == Lane::Store => data.len(),
+                OpKind::Create { len, .. } => *len,
+                _ => 0,
+            };
+            if let Some((_, free)) = &mut self.free {
+                *free = free.saturating_sub(takes); // the system is asked again later
+            }
             self.sorted[lane as usize].push(op);
         }
         self.shared.store.append(self.sorted[Lane::Store as usize].drain(..));

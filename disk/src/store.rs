@@ -101,7 +101,11 @@ pub(crate) fn write(
     let segment = matches!(name, FileName::Log(_, LogFile::Segment(_)));
     let written = match (data, stage) {
         (Data::Slices(slices), Some(stage)) if long && segment => match open.bypass() {
-            Some(bypass) => stage.write(&open.file, bypass, at, slices),
+            Some(bypass) => match stage.write(&open.file, bypass, at, slices) {
+                // A device that wants larger blocks than ours: the page cache knows what it likes.
+                Err(Errno::INVAL) => cached(&open, at, data),
+                written => written,
+            },
             None => cached(&open, at, data),
         },
         (Data::Slices(_), _) if segment => cached(&open, at, data),

@@ -224,6 +224,11 @@ impl std::fmt::Display for Lost {
 
 impl std::error::Error for Lost {}
 
+/// Whether an error says that the broker is away, or the connection to it: the same may go well later.
+pub fn is_away(error: &anyhow::Error) -> bool {
+    error.chain().any(|e| e.is::<Lost>() || e.is::<io::Error>())
+}
+
 /// An error of the socket as one that says what happened.
 fn lost(error: io::Error) -> anyhow::Error {
     let text = match error.kind() {

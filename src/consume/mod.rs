@@ -8,6 +8,7 @@ pub mod offsets;
 mod start;
 
 use crate::cli::BrokerArg;
+use crate::client::connection::is_away;
 use crate::client::{Cluster, Topic, accepted};
 use crate::output::{OutputError, Progress, count};
 use anyhow::{Context, Result, bail, ensure};
@@ -106,7 +107,12 @@ pub fn run(args: ConsumeArgs) -> Result<()> {
         out: Vec::new(),
     };
     while consumer.left > 0 && consumer.unfinished().next().is_some() {
-        consumer.round(&mut cluster)?;
+        match consumer.round(&mut cluster) {
+            Err(error) if is_away(&error) => {
+                consumer.connect_again(&mut cluster, error)?;
+            }
+            round => round?,
+        }
         consumer.print()?;
         if let Some(progress) = &mut progress {
             progress.set(consumer.printed);
@@ -240,6 +246,19 @@ impl Consumer {
             }
         }
         Ok(moved)
+    }
+
+    /// After a connection broke: a broker closes it when it finds a damaged batch in the middle of an answer, and says
+    /// which records are lost when it is asked again.
+    fn connect_again(&mut self, cluster: &mut Cluster, broken: anyhow::Error) -> Result<()> {
+        let now = Instant::now();
+        let asked: Vec<i32> = self.unfinished().map(|(index, _)| index).collect();
+        if !asked.into_iter().all(|index| self.waits(index, now)) {
+            return Err(broken);
+        }
+        sleep(RETRY_WAIT);
+        cluster.reconnect()?;
+        self.find_leaders(cluster)
     }
 
     /// Whether a partition that refuses is asked again: what may pass has to pass within a while.

@@ -5,7 +5,7 @@
 //! one in their old order. An idempotent producer's sequence numbers make the broker drop those that
 //! it has already; a plain producer may store a batch twice when a connection breaks.
 
-use crate::client::connection::{Lost, Ticket};
+use crate::client::connection::{Ticket, is_away};
 use crate::client::{Cluster, Refusal, Topic, accepted};
 use anyhow::{Context, Result, anyhow, bail};
 use bytes::Bytes;
@@ -327,6 +327,5 @@ fn why(result: &PartitionProduceResponse) -> Option<String> {
 /// Whether the same batch may be stored later: a lost connection, a broker that is away, a retriable refusal.
 fn passes(error: &anyhow::Error) -> bool {
     let refused = error.downcast_ref::<Refusal>().is_some_and(|r| r.code.is_retriable());
-    let gone = error.chain().any(|e| e.is::<Lost>() || e.is::<std::io::Error>());
-    refused || gone
+    refused || is_away(error)
 }

@@ -102,8 +102,12 @@ pub fn run(args: &ServeArgs) -> Result<()> {
         ..sordini_net::Options::default()
     };
     let mut storage = StorageConfig::default();
-    storage.journal.bytes = config.journal_bytes;
     storage.journal.file_bytes = u64::from(config.journal_file_bytes);
+    // On a small file system the journal and the reserve leave most of it to the topics.
+    let disk_bytes = config.disk_bytes.unwrap_or(u64::MAX);
+    let share = (disk_bytes / 8).max(3 * storage.journal.file_bytes);
+    storage.journal.bytes = config.journal_bytes.min(share);
+    storage.reserve_bytes = storage.reserve_bytes.min(disk_bytes / 5);
     // While a checkpoint empties one half of the ring the other must not run full.
     storage.backlog_bytes_max = storage.journal.bytes * 3 / 8;
     // Two groups fit the smallest file: what a file may lose at its end counts as lost.

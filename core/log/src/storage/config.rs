@@ -42,7 +42,7 @@ impl Default for StorageConfig {
             sync_bytes_max: 8 << 20,
             backlog_bytes_max: 96 << 20,
             pieces_max: 16,
-            reserve_bytes: 256 << 20,
+            reserve_bytes: 128 << 20,
             retry_ms: 500,
         }
     }
