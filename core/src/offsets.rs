@@ -24,20 +24,18 @@ pub struct Timed {
 pub type Answer = Result<Option<Timed>, ReadError>;
 
 /// A search through one log.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Search {
     /// The log.
     pub log: LogId,
     /// Its generation when the search began.
     pub generation: Generation,
-    /// What is looked for.
+    /// What is looked for, and what was found so far.
     pub query: TimeQuery,
     /// Where the search goes on.
     pub from: Offset,
     /// Where it ends.
     pub until: Offset,
-    /// The best record so far; only a search for the largest timestamp goes on once it has one.
-    pub best: Option<Timed>,
 }
 
 /// Lookups under way.
@@ -109,19 +107,16 @@ impl Node {
         slot: usize,
         mut search: Search,
     ) {
-        let Search { log, query, from, until, .. } = search;
+        let Search { log, query, from, until, .. } = &search;
         if from >= until {
-            pending.gather.fill(slot, Ok(search.best), None);
+            pending.gather.fill(slot, Ok(None), None);
             return;
         }
-        match self.storage.find_time(log, query, from, until) {
+        match self.storage.find_time(*log, query.clone(), *from, *until) {
             Lookup::Faulty => pending.gather.fill(slot, Err(ReadError::Storage), None),
-            Lookup::Hot(found) => {
-                search.take(&found);
-                pending.gather.fill(slot, Ok(search.best), None);
-            }
-            Lookup::Cold { op, next } => {
-                search.from = next;
+            Lookup::Hot(found) => pending.gather.fill(slot, Ok(timed(&found)), None),
+            Lookup::Cold { op, query, next } => {
+                (search.query, search.from) = (query, next);
                 pending.searches[slot] = search;
                 self.read(step, op, Ticket::Offsets { lookup: number, slot });
             }
@@ -137,15 +132,15 @@ impl Node {
         result: DiskResult,
     ) {
         let Some(mut pending) = self.offsets.pending.remove(&lookup) else { return };
-        let mut search = pending.searches[slot];
+        let mut search = pending.searches[slot].clone();
         let log = search.log;
         let alive = self.storage.contains(log) && self.storage.generation(log) == search.generation;
         match result {
             _ if !alive => pending.gather.fill(slot, Err(ReadError::NotLeader), None),
             Ok(DiskOk::Found(found)) => {
-                let over = search.take(&found);
-                if over {
-                    pending.gather.fill(slot, Ok(search.best), None);
+                let answer = timed(&found);
+                if search.query.found(found) {
+                    pending.gather.fill(slot, Ok(answer), None);
                 } else {
                     self.search(step, &mut pending, lookup, slot, search);
                 }
@@ -170,13 +165,9 @@ impl Node {
     }
 }
 
-impl Search {
-    /// Takes what was found; says whether the search is over.
-    fn take(&mut self, found: &Found) -> bool {
-        let Found::Record { offset, timestamp, .. } = *found else { return false };
-        if self.best.is_none_or(|best| best.timestamp < timestamp) {
-            self.best = Some(Timed { offset, timestamp });
-        }
-        matches!(self.query, TimeQuery::At(_))
+fn timed(found: &Found) -> Option<Timed> {
+    match *found {
+        Found::Record { offset, timestamp, .. } => Some(Timed { offset, timestamp }),
+        _ => None,
     }
 }

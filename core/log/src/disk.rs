@@ -162,8 +162,8 @@ pub enum Query {
     Range { offset: Offset, until: Offset, bytes_max: u32 },
     /// The first record at or after `from`, below `until`, whose timestamp is at least `timestamp`.
     Time { timestamp: i64, from: Offset, until: Offset },
-    /// The first record with the largest timestamp of the segment, below `until`.
-    TimeMax { until: Offset },
+    /// The first record with the largest timestamp of those at or after `from`, in batches that end below `until`.
+    TimeMax { from: Offset, until: Offset },
     /// The first batches of `from .. until` whose bytes cannot be read or are not what was written; looks at about
     /// `bytes_max` bytes.
     Damage { from: Offset, until: Offset, bytes_max: u64 },

@@ -8,18 +8,20 @@ use crate::cache::Cached;
 use crate::disk::{Found, Query};
 use crate::id::Offset;
 use crate::log::Log;
-use crate::segment::{Segment, latest_of, record_at};
-use crate::storage::TimeQuery;
+use crate::segment::{Segment, later, latest_of, record_at};
+use crate::storage::{Latest, TimeQuery};
 use sordini_wire::batch::Batch;
+use std::cmp::Reverse;
 
 /// Where an answer is found.
 #[derive(Clone, Debug)]
 pub(crate) enum TimeRead {
     Hot(Found),
-    /// Ask this of a segment's file; if it finds nothing, go on from `next`.
+    /// Ask this of a segment's file; if that was not all, go on with `rest` from `next`.
     Cold {
         segment: Segment,
         query: Query,
+        rest: TimeQuery,
         next: Offset,
     },
     Faulty,
@@ -31,7 +33,7 @@ impl Log {
         let (from, until) = (from.max(self.start), until.min(self.end));
         match query {
             TimeQuery::At(timestamp) => self.find_first(timestamp, from, until),
-            TimeQuery::Max => self.find_latest(from, until),
+            TimeQuery::Max(latest) => self.find_latest(latest, from, until),
         }
     }
 
@@ -50,7 +52,7 @@ impl Log {
             return TimeRead::Faulty;
         }
         let query = Query::Time { timestamp, from, until: until.min(next) };
-        TimeRead::Cold { segment: *segment, query, next }
+        TimeRead::Cold { segment: *segment, query, rest: TimeQuery::At(timestamp), next }
     }
 
     fn first_cached(&self, timestamp: i64, from: Offset, until: Offset) -> TimeRead {
@@ -66,34 +68,75 @@ impl Log {
         TimeRead::Hot(Found::Nothing)
     }
 
-    fn find_latest(&self, from: Offset, until: Offset) -> TimeRead {
-        let asked = self.segments.iter().filter(|s| s.next > from && s.base < until);
-        // The first of several with the same timestamp.
-        let latest = asked.reduce(|a, b| if b.max_timestamp > a.max_timestamp { b } else { a });
-        // A record without a timestamp is found too, as -1, if there is no other: so does Kafka.
-        let Some(segment) = latest else {
-            return TimeRead::Hot(Found::Nothing);
-        };
-        let named = segment.max_timestamp_last;
-        if self.is_cached(named) && named < until {
-            let entry = self.cache.from(named).next().and_then(opened);
-            if let Some(batch) = entry.filter(|b| b.max_timestamp() == segment.max_timestamp) {
-                return TimeRead::Hot(latest_of(&batch));
+    /// Segments from the one that promises most on. How large the largest timestamp below `until` is in the segment that
+    /// holds `until` only a look can tell, so that one comes first.
+    fn find_latest(&self, mut latest: Latest, from: Offset, until: Offset) -> TimeRead {
+        while let Some((promised, segment)) = self.promising(&latest, from, until) {
+            latest.passed = Some((promised, segment.base));
+            let (first, until) = (from.max(segment.base), until.min(segment.next));
+            if let Some(found) = self.named(segment, first, until) {
+                latest.best = later(latest.best, found);
+                continue;
+            }
+            if self.faulty.touches(first, until) {
+                return TimeRead::Faulty;
+            }
+            let hot = match self.is_cached(first) {
+                true => first,
+                false => first.max(self.written),
+            };
+            if hot < until {
+                latest.best = later(latest.best, self.latest_cached(hot, until));
+            }
+            if first < hot {
+                let query = Query::TimeMax { from: first, until: until.min(hot) };
+                let (segment, rest) = (*segment, TimeQuery::Max(latest));
+                return TimeRead::Cold { segment, query, rest, next: from };
             }
         }
-        let until = until.min(segment.next);
-        if self.faulty.touches(segment.base, until) {
-            return TimeRead::Faulty;
+        TimeRead::Hot(latest.best)
+    }
+
+    /// The segment to search next, and the timestamp that it promises at most; none if no other can do better. Of those that
+    /// promise the same, the first one comes first.
+    fn promising(&self, latest: &Latest, from: Offset, until: Offset) -> Option<(i64, &Segment)> {
+        let promise = |s: &Segment| if s.next >= until { i64::MAX } else { s.max_timestamp };
+        let order = |promised: i64, base: Offset| (Reverse(promised), base);
+        let passed = latest.passed.map(|(promised, base)| order(promised, base));
+        let asked = self.segments.iter().filter(|s| s.next > from && s.base < until);
+        let left = asked.map(|s| (promise(s), s));
+        let left = left.filter(|(p, s)| passed.is_none_or(|passed| order(*p, s.base) > passed));
+        let next = left.min_by_key(|(p, s)| order(*p, s.base))?;
+        match latest.best {
+            Found::Record { offset, timestamp, .. } => {
+                (order(next.0, next.1.base) < order(timestamp, offset)).then_some(next)
+            }
+            _ => Some(next),
         }
-        if self.is_cached(segment.base) {
-            let batches = self.cache.from(segment.base).take_while(|e| e.next <= until);
-            let batches = batches.filter_map(opened);
-            let latest =
-                batches.reduce(|a, b| if b.max_timestamp() > a.max_timestamp() { b } else { a });
-            return TimeRead::Hot(latest.map_or(Found::Nothing, |b| latest_of(&b)));
+    }
+
+    /// The record that a segment's largest timestamp belongs to, if it is in memory and in `from .. until`.
+    fn named(&self, segment: &Segment, from: Offset, until: Offset) -> Option<Found> {
+        let named = segment.max_timestamp_last;
+        if !self.is_cached(named) || named < from || named >= until {
+            return None;
         }
-        let query = Query::TimeMax { until: until.min(self.written) };
-        TimeRead::Cold { segment: *segment, query, next: self.end }
+        let entry = self.cache.from(named).next().filter(|e| e.base >= from)?;
+        let batch = opened(entry).filter(|b| b.max_timestamp() == segment.max_timestamp)?;
+        Some(latest_of(&batch, from))
+    }
+
+    fn latest_cached(&self, from: Offset, until: Offset) -> Found {
+        let batches = self.cache.from(from).take_while(|e| e.next <= until).filter_map(opened);
+        let (mut first, mut best) = (Found::Nothing, None::<Batch>);
+        for batch in batches {
+            if batch.base_offset() < from.wire() {
+                first = latest_of(&batch, from); // its header speaks of records in front of `from` too
+            } else if best.as_ref().is_none_or(|b| batch.max_timestamp() > b.max_timestamp()) {
+                best = Some(batch);
+            }
+        }
+        later(first, best.map_or(Found::Nothing, |b| latest_of(&b, from)))
     }
 
     fn is_cached(&self, offset: Offset) -> bool {

@@ -14,7 +14,7 @@ use crate::gather::Call;
 use crate::node::parts::TopicRef;
 use crate::node::{Node, Step};
 use crate::offsets::{PendingLookup, Search, Timed};
-use sordini_log::TimeQuery;
+use sordini_log::{Latest, TimeQuery};
 use sordini_wire::error::ErrorCode;
 use sordini_wire::message::list_offsets::{
     ListOffsetsPartition, ListOffsetsPartitionResponse, ListOffsetsRequest, ListOffsetsResponse,
@@ -144,11 +144,11 @@ fn ask(
             return at(start.wire(), epoch);
         }
         LATEST_TIERED | EARLIEST_PENDING_UPLOAD => return at(-1, -1),
-        MAX_TIMESTAMP => TimeQuery::Max,
+        MAX_TIMESTAMP => TimeQuery::Max(Latest::default()),
         timestamp => TimeQuery::At(timestamp),
     };
     let generation = node.storage.generation(log);
-    Ok(Search { log, generation, query, from: start, until, best: None })
+    Ok(Search { log, generation, query, from: start, until })
 }
 
 /// Shapes the answer of a lookup that is complete.

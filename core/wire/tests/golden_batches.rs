@@ -208,7 +208,7 @@ fn golden_times_are_found_to_the_record() {
             .map(|r| (r["offset"].as_i64().unwrap(), r["timestamp"].as_i64().unwrap()))
             .collect();
         let latest = times.iter().rev().max_by_key(|(_, timestamp)| timestamp).unwrap();
-        let found = latest_record(&batch, BYTES_MAX).unwrap().unwrap();
+        let found = latest_record(&batch, i64::MIN, BYTES_MAX).unwrap().unwrap();
         assert_eq!((found.offset, found.timestamp), *latest, "{name}");
         for asked in [0, times[0].1, times[0].1 + 1, latest.1, latest.1 + 1] {
             for from in [0, times[0].0 + 1] {

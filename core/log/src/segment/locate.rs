@@ -50,11 +50,12 @@ pub fn locate(
             let by_time = indexes.position_by_time(&mut walker, |e| e.timestamp < timestamp)?;
             first_at(&mut walker, by_offset.max(by_time), timestamp, from, until)
         }
-        Query::TimeMax { until } => {
+        Query::TimeMax { from, until } => {
             walker.begins_with(base)?;
             let before = |e: &TimeEntry| base.0 + u64::from(e.offset_delta) < until.0;
-            let at = indexes.position_by_time(&mut walker, before)?;
-            latest(&mut walker, at, until)
+            let by_offset = indexes.position(&mut walker, from)?;
+            let by_time = indexes.position_by_time(&mut walker, before)?;
+            latest(&mut walker, by_offset.max(by_time), from, until)
         }
         Query::Reindex { interval_bytes } => rebuild::indexes(&mut walker, base, interval_bytes),
         Query::Damage { from, until, bytes_max } => {
@@ -382,24 +383,41 @@ pub(crate) fn record_at(
     Some(Found::Record { offset: Offset(offset), timestamp, leader_epoch })
 }
 
-fn latest(walker: &mut Walker, at: u64, until: Offset) -> Result<Found, DiskError> {
+fn latest(walker: &mut Walker, at: u64, from: Offset, until: Offset) -> Result<Found, DiskError> {
+    let mut first = Found::Nothing;
     let mut best: Option<Head> = None;
     let mut head = walker.head(at)?;
     while let Some(h) = head.filter(|h| h.next <= until.0) {
-        if best.is_none_or(|b| h.max_timestamp > b.max_timestamp) {
+        if h.base < from.0 && h.next > from.0 {
+            // Its header speaks of records in front of `from` too.
+            first = latest_of(&walker.batch(&h)?, from);
+        } else if h.base >= from.0 && best.is_none_or(|b| h.max_timestamp > b.max_timestamp) {
             best = Some(h);
         }
         head = walker.after(&h)?;
     }
-    match best {
-        None => Ok(Found::Nothing),
-        Some(best) => Ok(latest_of(&walker.batch(&best)?)),
+    Ok(match best {
+        None => first,
+        Some(best) => later(first, latest_of(&walker.batch(&best)?, from)),
+    })
+}
+
+/// The one of two records with the larger timestamp; with equal ones, the one in front.
+pub(crate) fn later(a: Found, b: Found) -> Found {
+    match (&a, &b) {
+        (
+            Found::Record { timestamp: mine, offset: here, .. },
+            Found::Record { timestamp: other, offset: there, .. },
+        ) if (other, std::cmp::Reverse(there)) > (mine, std::cmp::Reverse(here)) => b,
+        (Found::Record { .. }, _) => a,
+        _ => b,
     }
 }
 
-/// The first record of a batch with its largest timestamp.
-pub(crate) fn latest_of(batch: &Batch) -> Found {
-    let (offset, timestamp) = match latest_record(batch, OPENED_BYTES_MAX) {
+/// The first record of a batch at or after `from` with their largest timestamp. A batch that cannot be opened is
+/// answered by its header.
+pub(crate) fn latest_of(batch: &Batch, from: Offset) -> Found {
+    let (offset, timestamp) = match latest_record(batch, from.wire(), OPENED_BYTES_MAX) {
         Ok(Some(found)) => (found.offset, found.timestamp),
         Ok(None) => return Found::Nothing,
         Err(_) => (batch.last_offset(), batch.max_timestamp()),

@@ -13,7 +13,7 @@ mod rebuild;
 pub use dump::{dump_index, dump_log, dump_timeindex};
 pub use index::{INDEX_ENTRY_BYTES, IndexEntry, TIME_ENTRY_BYTES, TimeEntry};
 pub use locate::{check_range, locate};
-pub(crate) use locate::{latest_of, record_at};
+pub(crate) use locate::{later, latest_of, record_at};
 
 use crate::id::Offset;
 use crate::time::Wall;

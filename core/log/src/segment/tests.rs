@@ -92,8 +92,11 @@ impl Built {
         self.records.iter().find(fits).map_or(Found::Nothing, |r| found(*r))
     }
 
-    fn latest(&self) -> Found {
-        let latest = self.records.iter().copied().reduce(|a, b| if b.1 > a.1 { b } else { a });
+    /// Batches count whole at their ends, records at their beginnings: a log ends between batches and starts anywhere.
+    fn latest(&self, from: u64, until: u64) -> Found {
+        let whole = self.batches.iter().rfind(|b| b.3 <= until).map_or(0, |b| b.3);
+        let asked = self.records.iter().filter(|r| (from..whole).contains(&r.0));
+        let latest = asked.copied().reduce(|a, b| if b.1 > a.1 { b } else { a });
         latest.map_or(Found::Nothing, found)
     }
 }
@@ -148,8 +151,10 @@ proptest! {
             prop_assert_eq!(range, b.range(a, c, bytes_max));
             let time = b.ask(Query::Time { timestamp, from, until });
             prop_assert_eq!(time, b.first_at(timestamp, a, c));
+            prop_assert_eq!(b.ask(Query::TimeMax { from, until }), b.latest(a, c));
         }
-        prop_assert_eq!(b.ask(Query::TimeMax { until: Offset(u64::MAX) }), b.latest());
+        let (from, until) = (Offset(0), Offset(u64::MAX));
+        prop_assert_eq!(b.ask(Query::TimeMax { from, until }), b.latest(0, u64::MAX));
     }
 
     #[test]
@@ -166,7 +171,7 @@ proptest! {
         for query in [
             Query::Range { offset: from, until, bytes_max: ask.2 },
             Query::Time { timestamp: ask.3, from, until },
-            Query::TimeMax { until },
+            Query::TimeMax { from, until },
         ] {
             if let Err(e) = locate(&query, b.segment.base, &b.log, &b.index, &b.time, b.segment.bytes) {
                 prop_assert_eq!(e.kind, DiskErrorKind::Corrupt);

@@ -24,7 +24,7 @@ mod write;
 
 pub use config::StorageConfig;
 pub use notes::{
-    Lookup, Note, Read, Recovered, RecoveredLog, Replay, Replayed, Room, Section, TimeQuery,
+    Latest, Lookup, Note, Read, Recovered, RecoveredLog, Replay, Replayed, Room, Section, TimeQuery,
 };
 
 use crate::disk::{Completion, DiskOp, Done, Found, OpKind};
@@ -360,14 +360,14 @@ impl Storage {
     /// Looks for a record by time in `from .. until`. [`Lookup::Cold`] goes segment by segment.
     pub fn find_time(&self, log: LogId, query: TimeQuery, from: Offset, until: Offset) -> Lookup {
         let log = self.log(log);
-        let (segment, query, next) = match log.find_time(query, from, until) {
+        let (segment, ask, query, next) = match log.find_time(query, from, until) {
             TimeRead::Hot(found) => return Lookup::Hot(found),
             TimeRead::Faulty => return Lookup::Faulty,
-            TimeRead::Cold { segment, query, next } => (segment, query, next),
+            TimeRead::Cold { segment, query, rest, next } => (segment, query, rest, next),
         };
         let len = log.believed_bytes(&segment);
         let (dir, segment) = (log.dir.clone(), segment.base);
-        Lookup::Cold { op: OpKind::Find { dir, segment, len, query }, next }
+        Lookup::Cold { op: OpKind::Find { dir, segment, len, query: ask }, query, next }
     }
 
     /// Whole batches from the one that holds `from`, none that ends beyond `until`, as many as fit in

@@ -2,6 +2,7 @@
 
 use crate::disk::{Found, OpKind};
 use crate::id::{Epoch, GroupSeq, LogDir, LogId, Offset};
+use crate::segment::later;
 use bytes::Bytes;
 use smallvec::SmallVec;
 use sordini_wire::batch::Batch;
@@ -149,17 +150,48 @@ pub enum Read {
 pub enum Lookup {
     /// The answer: a record or nothing.
     Hot(Found),
-    /// Submit `op`; if it finds nothing, ask again from `next`.
-    Cold { op: OpKind, next: Offset },
+    /// Submit `op`, tell `query` what it found ([`TimeQuery::found`]), and if that was not the answer, ask `query` again
+    /// from `next`.
+    Cold { op: OpKind, query: TimeQuery, next: Offset },
     /// The next batch that could hold the answer is lost.
     Faulty,
 }
 
-/// Which record is looked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Which record is looked for, and how far the search has come.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TimeQuery {
     /// The first one with at least this timestamp, ms.
     At(i64),
     /// The first one with the largest timestamp.
-    Max,
+    Max(Latest),
+}
+
+/// How far a search for the largest timestamp has come. Segments are searched from the one that promises most on; what a
+/// segment promises is an upper bound, so the search ends when none promises more than was found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Latest {
+    /// The best record so far, or nothing.
+    pub(crate) best: Found,
+    /// The segment that was searched last: what it promised, and its base.
+    pub(crate) passed: Option<(i64, Offset)>,
+}
+
+impl Default for Latest {
+    fn default() -> Latest {
+        Latest { best: Found::Nothing, passed: None }
+    }
+}
+
+impl TimeQuery {
+    /// A segment was searched; whether what was found is the answer.
+    pub fn found(&mut self, found: Found) -> bool {
+        match self {
+            TimeQuery::At(_) => found != Found::Nothing,
+            TimeQuery::Max(latest) => {
+                let best = std::mem::replace(&mut latest.best, Found::Nothing);
+                latest.best = later(best, found);
+                false
+            }
+        }
+    }
 }

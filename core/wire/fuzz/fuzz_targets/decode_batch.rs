@@ -19,7 +19,7 @@ fuzz_target!(|input: &[u8]| {
         let _ = batch.check_crc();
         let _ = look::check_lengths(&batch.view());
         let _ = offset_for_time(&batch, batch.header().max_timestamp(), 0, OPENED_BYTES_MAX);
-        let _ = latest_record(&batch, OPENED_BYTES_MAX);
+        let _ = latest_record(&batch, i64::MIN, OPENED_BYTES_MAX);
         let Ok(records) = batch.records(OPENED_BYTES_MAX) else { continue };
         assert!(records.payload().len() <= OPENED_BYTES_MAX);
         for record in records {

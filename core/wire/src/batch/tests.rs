@@ -337,7 +337,7 @@ fn the_last_sequence_wraps_to_zero() {
 fn the_latest_record_may_have_no_timestamp() {
     let mut builder = BatchBuilder::new(Codec::None);
     builder.push(NO_TIMESTAMP, Some(b"k"), Some(b"v"), &[]);
-    let found = latest_record(&builder.build_batch(), 1000).unwrap();
+    let found = latest_record(&builder.build_batch(), 0, 1000).unwrap();
     assert_eq!(found, Some(TimedOffset { offset: 0, timestamp: NO_TIMESTAMP }));
 }
 
@@ -440,7 +440,7 @@ fn exercise(bytes: &[u8]) {
             check_lengths(&batch.view()).expect("the shallow look finds no more than the deep one");
         }
         let _ = offset_for_time(&batch, NOW, 0, bytes_max);
-        let _ = latest_record(&batch, bytes_max);
+        let _ = latest_record(&batch, i64::MIN, bytes_max);
         let _ = stamp_append_time(batch.into_bytes(), 5, 5, NOW);
     }
     let _ = split(Bytes::copy_from_slice(bytes));

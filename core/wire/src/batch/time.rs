@@ -39,16 +39,26 @@ pub fn offset_for_time(
     Ok(None)
 }
 
-/// The record with the latest timestamp, the first one if several share it; one without a
-/// timestamp counts as -1. `None` for a batch that compaction has emptied.
-pub fn latest_record(batch: &Batch, bytes_max: usize) -> Result<Option<TimedOffset>, RecordsError> {
+/// The record at or after `from_offset` with the latest timestamp, the first one if several share it; one
+/// without a timestamp counts as -1. `None` if the batch has no record there.
+pub fn latest_record(
+    batch: &Batch,
+    from_offset: i64,
+    bytes_max: usize,
+) -> Result<Option<TimedOffset>, RecordsError> {
+    if batch.last_offset() < from_offset {
+        return Ok(None);
+    }
     if has_one_time(batch) {
-        let (offset, timestamp) = (batch.base_offset(), batch.max_timestamp());
+        let (offset, timestamp) = (batch.base_offset().max(from_offset), batch.max_timestamp());
         return Ok(Some(TimedOffset { offset, timestamp }));
     }
     let mut latest: Option<TimedOffset> = None;
     for record in batch.records(bytes_max)?.views() {
         let record = record?;
+        if record.offset < from_offset {
+            continue;
+        }
         if latest.is_none_or(|latest| latest.timestamp < record.timestamp) {
             latest = Some(TimedOffset { offset: record.offset, timestamp: record.timestamp });
         }

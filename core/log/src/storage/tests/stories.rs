@@ -87,7 +87,7 @@ fn time_is_found_hot_and_cold_and_between() {
                 match rig.storage.find_time(log, TimeQuery::At(timestamp), at, until) {
                     Lookup::Hot(found) => break found,
                     Lookup::Faulty => panic!("nothing is lost"),
-                    Lookup::Cold { op, next } => {
+                    Lookup::Cold { op, next, .. } => {
                         cold += 1;
                         let Ok(DiskOk::Found(found)) = rig.disk.clone().run(&op) else { panic!() };
                         if found != Found::Nothing {
@@ -105,40 +105,69 @@ fn time_is_found_hot_and_cold_and_between() {
         }
     }
     assert!(cold > 5);
-    let Lookup::Hot(Found::Record { offset, .. }) =
-        rig.storage.find_time(log, TimeQuery::Max, Offset(0), Offset(360))
-    else {
-        panic!("the youngest is in memory")
+    assert_eq!(latest(&rig, log, 0, 360), (Some((359, 1359)), 0), "the youngest is in memory");
+    assert_eq!(latest(&rig, log, 0, 30), (Some((29, 1029)), 1), "the oldest are on disk");
+}
+
+/// The record with the largest timestamp of `from .. until`, and how many looks into files that took.
+fn latest(rig: &Rig, log: LogId, from: u64, until: u64) -> (Option<(u64, i64)>, u32) {
+    let mut query = TimeQuery::Max(Latest::default());
+    let (mut from, mut looks) = (Offset(from), 0);
+    let found = loop {
+        match rig.storage.find_time(log, query, from, Offset(until)) {
+            Lookup::Hot(found) => break found,
+            Lookup::Faulty => panic!("nothing is lost"),
+            Lookup::Cold { op, query: rest, next } => {
+                let Ok(DiskOk::Found(found)) = rig.disk.clone().run(&op) else { panic!() };
+                (query, from) = (rest, next);
+                looks += 1;
+                assert!(!query.found(found), "a search for the largest ends in memory");
+            }
+        }
     };
-    assert_eq!(offset, Offset(359));
-    let Lookup::Cold { op, .. } = rig.storage.find_time(log, TimeQuery::Max, Offset(0), Offset(30))
-    else {
-        panic!("the oldest are on disk")
-    };
-    let Ok(DiskOk::Found(Found::Record { offset, .. })) = rig.disk.clone().run(&op) else {
-        panic!()
-    };
-    assert_eq!(offset, Offset(29));
+    match found {
+        Found::Record { offset, timestamp, .. } => (Some((offset.0, timestamp)), looks),
+        _ => (None, looks),
+    }
+}
+
+#[test]
+fn the_largest_timestamp_is_that_of_a_record_that_is_there_and_may_be_read() {
+    // Falling, rising, and both; batches of three, over several segments, partly in memory.
+    let shapes: [fn(u64) -> i64; 4] = [
+        |n| 10_000 - n as i64,
+        |n| 10_000 + n as i64,
+        |n| 10_000 + (n as i64 * 7919) % 311,
+        |n| 10_000 - (n as i64 - 150).abs(),
+    ];
+    for shape in shapes {
+        let mut rig = Rig::booted(Mem::default());
+        let log = rig.create("orders-0", 1);
+        let mut all = Vec::new();
+        for _ in 0..120 {
+            let base = rig.storage.end(log);
+            rig.storage.append(rig.now, log, Epoch(1), batch(base, 3, 100, shape(base.0)));
+            all.extend((0..3).map(|n| (base.0 + n, shape(base.0) + n as i64)));
+            rig.run();
+        }
+        assert!(rig.storage.segments(log).len() > 3);
+        for from in (0..360).step_by(7) {
+            for until in (from / 3 * 3..=360).step_by(21) {
+                let asked = all.iter().filter(|r| (from..until).contains(&r.0));
+                let want = asked.copied().reduce(|a, b| if b.1 > a.1 { b } else { a });
+                let (got, looks) = latest(&rig, log, from, until);
+                assert_eq!(got, want, "in {from}..{until}");
+                assert!(looks <= 4, "{looks} files in {from}..{until}");
+            }
+        }
+    }
 }
 
 #[test]
 fn the_largest_timestamp_of_records_without_one_is_that_of_the_first() {
     let mut rig = Rig::booted(Mem::default());
     let log = rig.create("orders-0", 1);
-    let find = |rig: &Rig| {
-        let found = match rig.storage.find_time(log, TimeQuery::Max, Offset(0), Offset(1000)) {
-            Lookup::Hot(found) => found,
-            Lookup::Cold { op, .. } => match rig.disk.clone().run(&op) {
-                Ok(DiskOk::Found(found)) => found,
-                other => panic!("{other:?}"),
-            },
-            Lookup::Faulty => panic!("nothing is lost"),
-        };
-        match found {
-            Found::Record { offset, timestamp, .. } => Some((offset.0, timestamp)),
-            _ => None,
-        }
-    };
+    let find = |rig: &Rig| latest(rig, log, 0, 1000).0;
     assert_eq!(find(&rig), None);
     for count in 1..=360 {
         let base = rig.storage.end(log);
