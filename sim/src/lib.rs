@@ -22,6 +22,7 @@
 pub mod chance;
 pub mod check;
 pub mod clock;
+pub mod codec;
 pub mod contract;
 pub mod digest;
 pub mod explain;

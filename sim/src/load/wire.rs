@@ -1,5 +1,7 @@
 //! Requests as they go over the wire, and answers as they come back.
 
+use super::Asked;
+use crate::codec;
 use crate::failure::Failure;
 use crate::ledger::{Part, RecordId, View};
 use bytes::{Bytes, BytesMut};
@@ -8,6 +10,9 @@ use sordini_wire::batch::{RecordView, split};
 use sordini_wire::message::Message;
 use sordini_wire::message::fetch::{FetchPartition, FetchRequest, FetchResponse, FetchTopic};
 use sordini_wire::message::header::{RequestHeader, ResponseHeader};
+use sordini_wire::message::list_offsets::{
+    ListOffsetsPartition, ListOffsetsRequest, ListOffsetsTopic,
+};
 use sordini_wire::primitive::{Reader, Records, Str};
 
 const RECORD_BYTES_MAX: usize = 1 << 20;
@@ -31,18 +36,15 @@ pub fn framed<M: Message>(request: &M, version: i16, correlation: i32) -> BytesM
     frame
 }
 
-/// The body of a response frame, once its header is seen to be the right one.
-pub fn opened(frame: Bytes, key: i16, version: i16, correlation: i32) -> Result<Reader, Failure> {
+/// The body of a response frame, once the independent codec has read all of it.
+pub fn opened(frame: Bytes, asked: &Asked) -> Result<Reader, Failure> {
+    let Asked { key, version, correlation, .. } = *asked;
+    codec::check(&frame, key, version, correlation)
+        .map_err(|e| Failure::new("wire", format!("{asked:?}: {e}")))?;
     let mut reader = Reader::new(frame);
     let header_version = response_header_version(ApiKey(key), version).expect("an API we know");
-    let header: ResponseHeader = decoded(&mut reader, header_version)?;
-    match header.correlation_id == correlation {
-        true => Ok(reader),
-        false => Err(Failure::new(
-            "wire",
-            format!("answer {} came where {correlation} was due", header.correlation_id),
-        )),
-    }
+    decoded::<ResponseHeader>(&mut reader, header_version)?;
+    Ok(reader)
 }
 
 /// A message out of an answer's body.
@@ -67,6 +69,18 @@ pub fn fetch(
     let topic =
         FetchTopic { topic: Str::from(topic), partitions: vec![partition], ..Default::default() };
     FetchRequest { max_wait_ms: wait_ms, min_bytes: 1, topics: vec![topic], ..Default::default() }
+}
+
+/// A question for one partition's offset at a time, or at one of Kafka's special ones.
+pub fn list_offsets(topic: &str, partition: i32, timestamp: i64) -> ListOffsetsRequest {
+    let partition =
+        ListOffsetsPartition { partition_index: partition, timestamp, ..Default::default() };
+    let topic = ListOffsetsTopic {
+        name: Str::from(topic),
+        partitions: vec![partition],
+        ..Default::default()
+    };
+    ListOffsetsRequest { replica_id: -1, topics: vec![topic], ..Default::default() }
 }
 
 /// What a fetch of one partition brought, or Kafka's code if the broker refused.

@@ -6,16 +6,14 @@ use crate::check;
 use crate::failure::Failure;
 use crate::heap::SECOND;
 use crate::ledger::{Part, TopicNo, View, Views};
-use crate::load::wire;
+use crate::load::{Asked, wire};
 use bytes::{Bytes, BytesMut};
 use sordini_core::seam::ConnId;
 use sordini_wire::frame::FrameSplitter;
 use sordini_wire::message::Message;
 use sordini_wire::message::fetch::FetchRequest;
-use sordini_wire::message::list_offsets::{
-    ListOffsetsPartition, ListOffsetsRequest, ListOffsetsResponse, ListOffsetsTopic,
-};
-use sordini_wire::primitive::{Reader, Str};
+use sordini_wire::message::list_offsets::{ListOffsetsRequest, ListOffsetsResponse};
+use sordini_wire::primitive::Reader;
 
 /// How long the auditor waits for a broker or an answer.
 const PATIENCE: u64 = 60 * SECOND;
@@ -95,18 +93,7 @@ impl World {
     }
 
     fn log_start(&mut self, conn: ConnId, topic: &str, part: Part) -> Result<i64, Failure> {
-        let partition = ListOffsetsPartition {
-            partition_index: part.partition,
-            timestamp: -2,
-            ..Default::default()
-        };
-        let topic = ListOffsetsTopic {
-            name: Str::from(topic),
-            partitions: vec![partition],
-            ..Default::default()
-        };
-        let request =
-            ListOffsetsRequest { replica_id: -1, topics: vec![topic], ..Default::default() };
+        let request = wire::list_offsets(topic, part.partition, -2);
         let mut body = self.ask(conn, &request, 7, ListOffsetsRequest::API_KEY)?;
         let answer: ListOffsetsResponse = wire::decoded(&mut body, 7)?;
         let found = answer.topics.first().and_then(|t| t.partitions.first());
@@ -129,7 +116,10 @@ impl World {
         let done = |world: &World| world.audit.frame.is_some() || world.audit.broken;
         self.run_until(PATIENCE, "liveness", "an answer to the auditor", done)?;
         match self.audit.frame.take() {
-            Some(frame) => wire::opened(frame, key, version, 7),
+            Some(frame) => {
+                let asked = Asked { key, version, correlation: 7, tag: 0, patience: 0 };
+                wire::opened(frame, &asked)
+            }
             None => Err(Failure::new("liveness", "the auditor's connection was closed")),
         }
     }

@@ -294,8 +294,7 @@ impl World {
             let Some(frame) = client.splitter.next_frame().map_err(|e| broken(&e))? else { break };
             let waiting = client.waiting.pop_front();
             let (_, asked) = waiting.ok_or_else(|| broken(&"an answer that nobody waits for"))?;
-            let mut body =
-                wire::opened(frame.freeze(), asked.key, asked.version, asked.correlation)?;
+            let mut body = wire::opened(frame.freeze(), &asked)?;
             let outcome = self.understand(id, &asked, &mut body)?;
             if let Outcome::Unknown(_) = outcome {
                 self.give_up(id);
