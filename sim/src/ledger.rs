@@ -4,6 +4,10 @@
 //! other content shows. The ledger never looks into the broker. Everything in it is found by index, so that
 //! a long run costs no more per operation than a short one.
 
+mod extent;
+
+pub use extent::{Extent, Known, Retention};
+
 use crate::failure::Failure;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -48,6 +52,12 @@ pub struct Sent {
     pub acked: Option<i64>,
     /// The producer was told that it was refused for good.
     pub refused: bool,
+    /// Its timestamp, ms.
+    pub at_ms: i64,
+    /// When it was first sent, by a clock that is right, ms.
+    pub sent_ms: i64,
+    /// Bytes of its batch, if it is the first one there.
+    pub bytes: u32,
 }
 
 /// A topic that the scenario has.
@@ -89,6 +99,21 @@ impl Tally {
     }
 }
 
+/// What a client asked of ListOffsets, and was told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lookup {
+    /// Which log.
+    pub part: Part,
+    /// The timestamp, ms, or one of Kafka's special ones.
+    pub timestamp: i64,
+    /// What was known when it was asked.
+    pub known: Known,
+    /// The largest start that the log could have when it was answered.
+    pub start_max: i64,
+    /// Offset and timestamp that it was told; none if there is no such record.
+    pub found: Option<(i64, i64)>,
+}
+
 /// The books of a world.
 #[derive(Clone, Debug, Default)]
 pub struct Ledger {
@@ -102,6 +127,14 @@ pub struct Ledger {
     sent: Vec<Vec<Sent>>,
     /// By partition: what readers were given first, by offset.
     seen: BTreeMap<Part, Vec<Option<RecordId>>>,
+    /// What clients know of where logs start and end.
+    extents: BTreeMap<Part, Extent>,
+    /// When records may go by themselves.
+    pub retention: Retention,
+    /// How far a broker's wall clock was ever ahead of the right one, ms.
+    pub ahead_ms: i64,
+    /// Offsets that were looked up, with what was said.
+    pub lookups: Vec<Lookup>,
     /// By node and producer id: whose it is.
     producers: BTreeMap<(u32, i64), u32>,
 }
@@ -149,7 +182,9 @@ impl Ledger {
             self.sent.resize_with(index + 1, Vec::new);
         }
         let records = &mut self.sent[index];
-        records.push(Sent { part, idempotent, acked: None, refused: false });
+        let fresh =
+            Sent { part, idempotent, acked: None, refused: false, at_ms: -1, sent_ms: 0, bytes: 0 };
+        records.push(fresh);
         self.tally.records[0] += 1;
         RecordId(u64::from(client) << 32 | records.len() as u64)
     }
@@ -161,6 +196,24 @@ impl Ledger {
         sent.acked = Some(offset);
         let part = sent.part;
         self.note(|| format!("{id:?} is at {offset} of {part:?}"));
+        let extent = self.extents.entry(part).or_default();
+        extent.end = extent.end.max(offset + 1);
+    }
+
+    /// The producer cannot say any more that a record is there once at most.
+    pub fn may_repeat(&mut self, id: RecordId) {
+        self.of_mut(id).idempotent = false;
+    }
+
+    /// A record's timestamp, and the right time when it was first sent, ms.
+    pub fn date(&mut self, id: RecordId, at_ms: i64, sent_ms: i64) {
+        let sent = self.of_mut(id);
+        (sent.at_ms, sent.sent_ms) = (at_ms, sent_ms);
+    }
+
+    /// How long the batch is that a record is the first of, bytes.
+    pub fn weigh(&mut self, id: RecordId, bytes: usize) {
+        self.of_mut(id).bytes = bytes as u32;
     }
 
     /// What was written down for people since this was asked last.

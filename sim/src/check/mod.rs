@@ -7,9 +7,11 @@
 
 mod acked_durability;
 mod agreement;
+mod consumer_view;
 mod dense_offsets;
 mod idempotence;
 mod no_invention;
+mod retention;
 
 use crate::failure::Failure;
 use crate::heap::{Nanos, SECOND};
@@ -35,6 +37,8 @@ pub const CHECKS: &[Check] = &[
     dense_offsets::ROW,
     no_invention::ROW,
     idempotence::ROW,
+    retention::ROW,
+    consumer_view::ROW,
 ];
 
 /// The name of the liveness check in scenarios: it has a parameter and no row, since the run itself is the check.

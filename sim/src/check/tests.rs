@@ -1,7 +1,7 @@
 //! Each check fails on a history that breaks what it demands, and holds on one that does not.
 
 use super::CHECKS;
-use crate::ledger::{Ledger, Part, Place, RecordId, TopicNo, View, Views};
+use crate::ledger::{Known, Ledger, Lookup, Part, Place, RecordId, TopicNo, View, Views};
 
 const PART: Part = Part { topic: TopicNo(0), partition: 0 };
 
@@ -69,4 +69,86 @@ fn another_record_is_seen() {
 #[test]
 fn a_refused_record_is_seen() {
     assert_eq!(failing(|ledger, _| ledger.refuse(id(3))), ["no_invention"]);
+}
+
+/// The log starts at 1 now: record 1 is gone.
+fn cut(view: &mut View) {
+    view.records.remove(0);
+    view.start = 1;
+}
+
+#[test]
+fn a_start_that_nobody_asked_for_is_seen() {
+    assert_eq!(failing(|_, view| cut(view)), ["retention"]);
+    let asked = failing(|ledger, view| {
+        ledger.ask_start(PART, Some(1));
+        cut(view);
+    });
+    assert!(asked.is_empty());
+}
+
+#[test]
+fn what_was_deleted_and_comes_back_is_seen() {
+    let back = failing(|ledger, _| {
+        ledger.ask_start(PART, Some(2));
+        ledger.told_start(PART, Known::default(), 2, 0).expect("as was asked");
+    });
+    assert_eq!(back, ["retention"]);
+    let mut ledger = history().0;
+    ledger.ask_start(PART, Some(2));
+    ledger.told_start(PART, Known::default(), 2, 0).expect("as was asked");
+    let known = ledger.known(PART);
+    assert_eq!(ledger.told_start(PART, known, 1, 0).expect_err("back").check, "retention");
+    assert_eq!(ledger.told_start(PART, known, 3, 0).expect_err("beyond").check, "retention");
+    assert_eq!(ledger.told_end(PART, known, 2).expect_err("shorter").check, "consumer_view");
+}
+
+#[test]
+fn a_record_that_goes_before_its_time_is_seen() {
+    // Records of the moment 1,000 that went when the clock showed `at`.
+    let gone = |at, ahead_ms, bytes| {
+        failing(|ledger, view| {
+            (1..4).for_each(|n| ledger.date(id(n), 1000, 1000));
+            (1..4).for_each(|n| ledger.weigh(id(n), 100));
+            ledger.retention.ms = Some(500);
+            ledger.retention.bytes = bytes;
+            ledger.ahead_ms = ahead_ms;
+            ledger.told_start(PART, Known::default(), 1, at).expect("anything may expire");
+            cut(view);
+        })
+    };
+    assert_eq!(gone(1499, 0, None), ["retention"]);
+    assert!(gone(1500, 0, None).is_empty());
+    assert!(gone(1400, 100, None).is_empty(), "the broker's clock was ahead");
+    assert!(gone(1499, 0, Some(200)).is_empty(), "enough is left");
+    assert_eq!(gone(1499, 0, Some(201)), ["retention"]);
+}
+
+#[test]
+fn an_offset_that_was_looked_up_wrongly_is_seen() {
+    // Timestamps 10, 30 and 20 at offsets 0, 1 and 2.
+    let looked = |timestamp, floor, found| {
+        failing(|ledger, _| {
+            for (n, at_ms) in [(1, 10), (2, 30), (3, 20)] {
+                ledger.date(id(n), at_ms, 0);
+            }
+            let known = Known { floor, end: 3 };
+            ledger.lookups.push(Lookup { part: PART, timestamp, known, start_max: floor, found });
+        })
+    };
+    assert!(looked(15, 0, Some((1, 30))).is_empty());
+    assert!(looked(31, 0, None).is_empty());
+    assert!(looked(-3, 0, Some((1, 30))).is_empty());
+    assert!(looked(-3, 2, Some((2, 20))).is_empty());
+    for (timestamp, floor, found) in [
+        (15, 0, Some((2, 20))), // passes a record by
+        (15, 0, None),
+        (15, 2, Some((1, 30))), // was deleted
+        (15, 0, Some((1, 29))), // another timestamp
+        (-3, 0, Some((2, 20))), // not the largest
+        (-3, 2, Some((1, 30))), // was deleted
+        (-3, 0, None),
+    ] {
+        assert_eq!(looked(timestamp, floor, found), ["consumer_view"], "{timestamp} {found:?}");
+    }
 }

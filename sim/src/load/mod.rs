@@ -8,7 +8,9 @@
 //! for the checks to say.
 
 mod consume;
+mod delete_records;
 mod produce;
+mod seek;
 pub mod wire;
 
 use crate::chance::Chance;
@@ -132,7 +134,7 @@ pub struct Row {
 }
 
 /// Every load.
-pub const LOADS: &[Row] = &[consume::ROW, produce::ROW];
+pub const LOADS: &[Row] = &[consume::ROW, delete_records::ROW, produce::ROW, seek::ROW];
 
 impl Spec {
     /// Reads a `[[load]]`. `number` is its place in the scenario.

@@ -3,12 +3,17 @@
 //! An idempotent one sends again what was not answered, in the order of its sequences. A plain one does so only with
 //! `retries`, and may then be the author of duplicates itself; without, what was not answered stays unknown.
 //!
-//! Parameters: `idempotent` (true), `retries` (true), `in_flight` (5), `records` ("1..4" in a batch), `bytes` ("0..100" in a
+//! With `stray`, one in so many batches carries a timestamp that the broker must refuse. An idempotent producer then has a gap in
+//! its sequences: what it had in flight behind is refused too (45), must not be accepted, and is sent again with sequences that close
+//! the gap once nothing is in flight.
+//!
+//! Parameters: `stray` (0), `jitter` ("0ms", how far back timestamps lie), `idempotent` (true), `retries` (true), `in_flight` (5), `records` ("1..4" in a batch), `bytes` ("0..100" in a
 //! value), `backlog` (64 batches that wait; beyond it operations are not begun).
 
 use super::{Ask, Asked, Desk, Load, Outcome, Row, wire};
 use crate::chance::Chance;
 use crate::failure::Failure;
+use crate::heap::MS;
 use crate::ledger::{Part, RecordId};
 use crate::scenario::{BadInput, Params};
 use bytes::Bytes;
@@ -43,13 +48,20 @@ struct Produce {
     backlog_max: usize,
     records: Range<u64>,
     value_bytes: Range<u64>,
+    stray: u64,
+    jitter_ms: u64,
     producer: Option<(i64, i16)>,
     /// Whether a producer id was asked for.
     asking: bool,
     /// Batches without an answer, in order; the first `in_flight` are sent over this connection.
     batches: VecDeque<Batch>,
     in_flight: usize,
+    /// Refused for the gap in front of them, to be sent again when nothing is in flight.
+    held: Vec<Batch>,
     sequences: [i32; PARTITIONS_MAX],
+    /// Where something was acknowledged under this producer id. Elsewhere a broker takes any first sequence, as Kafka does,
+    /// and would not notice a gap.
+    known: [bool; PARTITIONS_MAX],
     topic_name: Str,
     /// Memory for values.
     value: Vec<u8>,
@@ -66,6 +78,8 @@ struct Batch {
     lens: Vec<u16>,
     /// As it was sent first.
     bytes: Option<Bytes>,
+    /// In flight with a sequence behind a gap: must be refused.
+    stale: bool,
 }
 
 fn make(params: &mut Params<'_>) -> Result<Arc<dyn Load>, BadInput> {
@@ -77,11 +91,15 @@ fn make(params: &mut Params<'_>) -> Result<Arc<dyn Load>, BadInput> {
         backlog_max: params.number("backlog", 1..10_000)?.unwrap_or(64) as usize,
         records: params.count_range("records")?.unwrap_or(1..4),
         value_bytes: params.count_range("bytes")?.unwrap_or(0..100),
+        stray: params.number("stray", 0..1 << 20)?.unwrap_or(0),
+        jitter_ms: params.time("jitter")?.unwrap_or(0) / MS,
         producer: None,
         asking: false,
         batches: VecDeque::new(),
         in_flight: 0,
+        held: Vec::new(),
         sequences: [0; PARTITIONS_MAX],
+        known: [false; PARTITIONS_MAX],
         topic_name: Str::EMPTY,
         value: Vec::new(),
     }))
@@ -93,8 +111,10 @@ fn draw(chance: &mut Chance) -> String {
     let in_flight = *chance.pick(&[1, 2, 5, 5]);
     let records = *chance.pick(&["1..2", "1..4", "1..4", "1..20"]);
     let bytes = *chance.pick(&["0..50", "0..100", "0..2000", "900..1100"]);
+    let stray = if chance.odds(1, 4) { *chance.pick(&[5, 30]) } else { 0 };
+    let jitter = chance.pick(&["0ms", "0ms", "100ms", "20s"]);
     format!(
-        "idempotent = {idempotent}\nretries = {retries}\nin_flight = {in_flight}\nrecords = \"{records}\"\n\
+        "stray = {stray}\njitter = \"{jitter}\"\nidempotent = {idempotent}\nretries = {retries}\nin_flight = {in_flight}\nrecords = \"{records}\"\n\
          bytes = \"{bytes}\"\n"
     )
 }
@@ -124,8 +144,15 @@ impl Load for Produce {
         desk.ledger.tally.begun += 1;
         let sequence = self.sequences[partition];
         self.sequences[partition] += count as i32;
-        let wall_ms = desk.wall_ms;
-        let batch = Batch { part, first: ids[0], sequence, codec, wall_ms, lens, bytes: None };
+        let wall_ms = match self.stray {
+            0 => desk.wall_ms - desk.chance.below(self.jitter_ms + 1) as i64,
+            n if desk.chance.odds(1, n) && self.known[partition] => desk.wall_ms + STRAY_MS,
+            _ => desk.wall_ms - desk.chance.below(self.jitter_ms + 1) as i64,
+        };
+        ids.iter().for_each(|id| desk.ledger.date(*id, wall_ms, desk.wall_ms));
+        let first = ids[0];
+        let batch =
+            Batch { part, first, sequence, codec, wall_ms, lens, bytes: None, stale: false };
         self.batches.push_back(batch);
     }
 
@@ -133,7 +160,10 @@ impl Load for Produce {
         if self.idempotent && self.producer.is_none() {
             return (!std::mem::replace(&mut self.asking, true)).then(|| ask_producer_id(desk));
         }
-        if self.in_flight >= self.in_flight_max {
+        if self.in_flight == 0 {
+            self.held.drain(..).rev().for_each(|batch| self.batches.push_front(batch));
+        }
+        if self.in_flight >= self.in_flight_max || self.is_draining() {
             return None;
         }
         let (producer, idempotent) = (self.producer, self.idempotent);
@@ -150,7 +180,9 @@ impl Load for Produce {
                 id.value(usize::from(*len), value);
                 builder.push(batch.wall_ms, None, Some(value), &[]);
             }
-            builder.build()
+            let bytes = builder.build();
+            desk.ledger.weigh(batch.first, bytes.len());
+            bytes
         });
         let partition_data = PartitionProduceData {
             index: batch.part.partition,
@@ -192,11 +224,16 @@ impl Load for Produce {
         if !self.retries {
             self.batches.drain(..self.in_flight);
         }
+        let astray = self.batches.iter().any(|batch| batch.stale);
+        self.held.drain(..).rev().for_each(|batch| self.batches.push_front(batch));
+        if astray {
+            self.begin_anew(desk);
+        }
         self.in_flight = 0;
     }
 
     fn is_finished(&self) -> bool {
-        self.batches.is_empty()
+        self.batches.is_empty() && self.held.is_empty()
     }
 }
 
@@ -228,14 +265,30 @@ impl Produce {
         let answer =
             answer.ok_or_else(|| Failure::new("wire", "a produce answer without partition"))?;
         let batch = self.batches.front().expect("answers come in order");
+        if batch.stale && answer.error_code == 0 {
+            let (part, first, sequence) = (batch.part, batch.first, batch.sequence);
+            let what = format!(
+                "{first:?} was accepted in {part:?} behind the gap that begins at sequence {sequence}"
+            );
+            return Err(Failure::new("idempotence", what));
+        }
         let ids = (0..batch.lens.len() as u64).map(|n| RecordId(batch.first.0 + n));
         let outcome = match answer.error_code {
             0 if answer.index == batch.part.partition && answer.base_offset >= 0 => {
                 ids.zip(answer.base_offset..).for_each(|(id, at)| desk.ledger.ack(id, at));
+                self.known[batch.part.partition as usize] = true;
                 Outcome::Success
             }
-            // Not leader, timed out, storage error: trying again is harmless to who may try again.
-            code @ (6 | 7 | 56) => return Ok(Outcome::Unknown(code)),
+            // Behind a gap, as it had to be.
+            45 if batch.stale => {
+                let mut batch = self.batches.pop_front().expect("looked at above");
+                batch.stale = false;
+                self.held.push(batch);
+                self.in_flight -= 1;
+                return Ok(Outcome::Step);
+            }
+            // Damaged on its way, not leader, timed out, storage error: trying again is harmless to who may try again.
+            code @ (2 | 6 | 7 | 56) => return Ok(Outcome::Unknown(code)),
             // Too large, bad timestamp, bad record, or the topic is not there: never appended.
             code @ (3 | 10 | 32 | 87) => {
                 ids.for_each(|id| desk.ledger.refuse(id));
@@ -250,11 +303,57 @@ impl Produce {
                 return Err(Failure::new("legal_answers", what));
             }
         };
-        self.batches.pop_front();
+        let batch = self.batches.pop_front().expect("looked at above");
         self.in_flight -= 1;
+        if self.idempotent && matches!(outcome, Outcome::Refused(_)) {
+            self.close_gap(&batch);
+        }
         Ok(outcome)
     }
+
+    /// A batch will never be there: those behind it move up.
+    fn close_gap(&mut self, gone: &Batch) {
+        let count = gone.lens.len() as i32;
+        self.sequences[gone.part.partition as usize] -= count;
+        for (n, batch) in self.batches.iter_mut().enumerate() {
+            if batch.part == gone.part {
+                batch.sequence -= count;
+                batch.stale = n < self.in_flight;
+                batch.bytes = None;
+            }
+        }
+    }
+
+    /// Whether nothing may be sent until everything in flight is answered.
+    fn is_draining(&self) -> bool {
+        !self.held.is_empty() || self.batches.iter().take(self.in_flight).any(|b| b.stale)
+    }
+
+    /// The connection broke while sequences with a gap were in flight: what of them arrives when, nobody knows. So a new producer id
+    /// is asked for, and what was sent before and is sent again may be there twice.
+    fn begin_anew(&mut self, desk: &mut Desk<'_>) {
+        self.producer = None;
+        (self.sequences, self.known) = ([0; PARTITIONS_MAX], [false; PARTITIONS_MAX]);
+        for (n, batch) in self.batches.iter_mut().enumerate() {
+            if n < self.in_flight || batch.bytes.is_some() {
+                let ids = (0..batch.lens.len() as u64).map(|n| RecordId(batch.first.0 + n));
+                ids.for_each(|id| desk.ledger.may_repeat(id));
+            }
+            if batch.wall_ms > desk.wall_ms {
+                batch.wall_ms = desk.wall_ms;
+                let ids = (0..batch.lens.len() as u64).map(|n| RecordId(batch.first.0 + n));
+                ids.for_each(|id| desk.ledger.date(id, desk.wall_ms, desk.wall_ms));
+            }
+            let next = &mut self.sequences[batch.part.partition as usize];
+            batch.sequence = *next;
+            *next += batch.lens.len() as i32;
+            (batch.stale, batch.bytes) = (false, None);
+        }
+    }
 }
+
+/// How far ahead a stray timestamp is: beyond `message.timestamp.after.max.ms`, whatever a broker's clock shows.
+const STRAY_MS: i64 = 1000 * 24 * 3_600_000;
 
 /// Codecs of batches: most are not compressed, as most clients are configured.
 const CODECS: [Codec; 8] = [

@@ -33,9 +33,10 @@ use crate::digest::Digest;
 use crate::failure::Failure;
 use crate::fault::{FAULTS, Hit, Strike};
 use crate::heap::{Heap, Nanos};
-use crate::ledger::{Ledger, TopicNo};
+use crate::ledger::{Ledger, Retention, TopicNo};
 use crate::marks::Marks;
 use crate::scenario::Scenario;
+use sordini_core::config::broker::BrokerConfig;
 use sordini_core::seam::{ConnId, Fact, NetOp};
 use sordini_log::disk::Lane;
 use std::sync::Arc;
@@ -114,6 +115,7 @@ impl World {
     /// Empty disks, processes about to boot, and clients about to connect.
     pub fn new(seed: u64, scenario: Arc<Scenario>) -> World {
         let mut ledger = Ledger::default();
+        ledger.retention = retention(&scenario.broker);
         let clients = clients(seed, &scenario, &mut ledger);
         let faults = scenario.faults.iter().enumerate();
         let strikes = faults.flat_map(|(n, f)| f.strikes(seed, n, scenario.nodes)).collect();
@@ -261,6 +263,16 @@ impl World {
         let fault = &scenario.faults[self.strikes[n as usize].spec];
         self.tell_as(Kind::Mended, Actor::Node(hit.node), || format!("MENDED {}", fault.name()));
         fault.fault.mend(self, &mut hit);
+    }
+}
+
+/// When records go by themselves. Limits that no run is long or large enough for are none.
+fn retention(config: &BrokerConfig) -> Retention {
+    const LONG_MS: i64 = 24 * 3_600_000;
+    let limit = |key: &str| config.given.get(key).and_then(|value| value.parse::<i64>().ok());
+    Retention {
+        ms: limit("log.retention.ms").filter(|ms| (0..LONG_MS).contains(ms)),
+        bytes: limit("log.retention.bytes").filter(|bytes| *bytes >= 0),
     }
 }
 

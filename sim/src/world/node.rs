@@ -3,7 +3,7 @@
 use super::trace::{self, Actor, Kind, Line};
 use super::{Happening, World};
 use crate::chance::{Chance, Purpose, Who};
-use crate::clock::Clock;
+use crate::clock::{Clock, EPOCH_MS};
 use crate::digest::Digest;
 use crate::failure::Failure;
 use crate::heap::{MS, Nanos};
@@ -238,7 +238,7 @@ impl World {
 
     /// A turn: what has come, one flush, and the effects.
     pub(super) fn turn(&mut self, id: u32, life: u32) -> Result<(), Failure> {
-        let World { nodes, hash, story, net_ops, marks, now, .. } = self;
+        let World { nodes, hash, story, net_ops, marks, now, ledger, .. } = self;
         let node = &mut nodes[id as usize];
         if !node.up || node.life != life {
             return Ok(());
@@ -248,6 +248,8 @@ impl World {
             return Ok(());
         }
         let at = node.now(*now);
+        let right_ms = EPOCH_MS + (*now / MS) as i64;
+        ledger.ahead_ms = ledger.ahead_ms.max(at.wall.0 - right_ms);
         let count = node.inbox.len().min(EVENTS_PER_TURN_MAX);
         let idle = count == node.inbox.len();
         let mut events = node.inbox.drain(..count).inspect(|event| {
