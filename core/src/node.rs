@@ -325,9 +325,20 @@ impl Node {
         self.park_until(group, call, Some(body), Some(due));
     }
 
-    /// Answers now, with file parts.
-    pub fn reply_files<M: Message>(&mut self, call: Call, message: &M, files: &[Part]) {
-        self.park(None, call, Some(api::encode(call, message, files)));
+    /// Answers once `group` is durable, with file parts.
+    pub fn reply_files<M: Message>(
+        &mut self,
+        group: Option<GroupSeq>,
+        call: Call,
+        message: &M,
+        files: &[Part],
+    ) {
+        self.park(group, call, Some(api::encode(call, message, files)));
+    }
+
+    /// What an answer that shows where a log starts, or that something lies below its start, waits for.
+    pub fn start_group(&self, log: Option<LogId>) -> Option<GroupSeq> {
+        self.partitions.get(&log?)?.start_group()
     }
 
     /// Takes the answers that may leave.

@@ -111,7 +111,9 @@ pub fn answer(node: &mut Node, pending: Pending) {
     let mut answer = FetchResponse { session_id, ..FetchResponse::default() };
     let mut files = Vec::new();
     let mut bytes = 0;
+    let mut group = None;
     for (target, read) in targets.iter().zip(reads) {
+        group = group.max(node.start_group(read.log.map(|(log, _)| log)));
         let data = partition_data(target, read, terms, &mut files, &mut bytes);
         let has_data = data.records.as_ref().is_some_and(|r| !r.is_empty());
         let is_error = data.error_code != 0 || data.diverging_epoch != EpochEndOffset::default();
@@ -121,7 +123,7 @@ pub fn answer(node: &mut Node, pending: Pending) {
             push(&mut answer, &target.topic, data);
         }
     }
-    node.reply_files(call, &answer, &files);
+    node.reply_files(group, call, &answer, &files);
 }
 
 /// Adds a partition to the answer; those of one topic stay together while they follow each other.

@@ -14,7 +14,7 @@ use crate::gather::Call;
 use crate::node::parts::TopicRef;
 use crate::node::{Node, Step};
 use crate::offsets::{PendingLookup, Search, Timed};
-use sordini_log::{Latest, TimeQuery};
+use sordini_log::{GroupSeq, Latest, TimeQuery};
 use sordini_wire::error::ErrorCode;
 use sordini_wire::message::list_offsets::{
     ListOffsetsPartition, ListOffsetsPartitionResponse, ListOffsetsRequest, ListOffsetsResponse,
@@ -40,6 +40,8 @@ const EARLIEST_PENDING_UPLOAD: i64 = -6;
 #[derive(Clone, Debug, Default)]
 pub struct Shape {
     topics: Vec<(Str, Vec<Asked>)>,
+    /// What an answer that shows where logs start waits for.
+    group: Option<GroupSeq>,
 }
 
 /// A partition's place: an answer, or the search that gives it.
@@ -72,6 +74,8 @@ pub fn handle(
             if twice && partitions.iter().any(|p| p.partition == partition) {
                 continue;
             }
+            let log = node.log_of(&TopicRef::Name(&topic.name), partition);
+            shape.group = shape.group.max(node.start_group(log));
             let ready = match (twice, request.isolation_level) {
                 (true, _) => Err(failed(ErrorCode::INVALID_REQUEST)),
                 (_, 0 | 1) => {
@@ -156,6 +160,8 @@ pub fn answer(node: &mut Node, lookup: PendingLookup) {
     let call = lookup.gather.call;
     let logs = lookup.logs();
     let (found, group) = lookup.gather.finish();
+    let searched = logs.iter().map(|log| node.start_group(Some(*log)));
+    let group = searched.fold(group.max(lookup.shape.group), Option::max);
     let mut found = found.into_iter().zip(logs);
     let mut answer = ListOffsetsResponse::default();
     for (name, partitions) in lookup.shape.topics {

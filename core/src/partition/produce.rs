@@ -157,7 +157,7 @@ impl Partition {
             Verdict::Append => Ok(None),
             // What is answered is what was observed: it must be durable first, like the original.
             Verdict::Duplicate { base, timestamp } => {
-                let group = self.unsynced();
+                let group = self.unsynced().max(self.start_group());
                 Ok(Some(Appended { base, append_time: timestamp, group, wait: self.wait(group) }))
             }
             Verdict::OutOfOrder { expected } => {
