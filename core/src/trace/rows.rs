@@ -164,7 +164,7 @@ variants!(Data {
 variants!(Query {
     0 Range { offset, until, bytes_max },
     1 Time { timestamp, from, until },
-    2 TimeMax { until },
+    2 TimeMax { from, until },
     3 Damage { from, until, bytes_max },
     4 Reindex { interval_bytes },
 });
