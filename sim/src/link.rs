@@ -75,6 +75,12 @@ pub struct Link {
     pub in_flight: u64,
     /// The machine asked for the end: it comes once everything is sent.
     pub closing: bool,
+    /// How long the client takes to read a byte, ns.
+    pub byte_ns: Nanos,
+    /// Nothing arrives before, in either direction.
+    pub held_until: Nanos,
+    /// With `Some`, the client is gone without a word; the number says by which fault.
+    pub vanished: Option<u64>,
 }
 
 /// A file part that could not be read.
@@ -94,9 +100,9 @@ impl<B> Default for Way<B> {
 }
 
 impl<B> Way<B> {
-    /// `piece` arrives `delay` after `now`, or with what is ahead of it; when that is.
-    pub fn send(&mut self, now: Nanos, delay: Nanos, piece: Piece<B>) -> Nanos {
-        self.last = self.last.max(now + delay);
+    /// `piece` arrives `delay` after `now`, or with what is ahead of it, and takes so long to come in; when it has come.
+    pub fn send(&mut self, now: Nanos, delay: Nanos, lasts: Nanos, piece: Piece<B>) -> Nanos {
+        self.last = self.last.max(now + delay) + lasts;
         self.pieces.push_back((self.last, piece));
         self.last
     }
@@ -125,12 +131,23 @@ impl Link {
             window,
             in_flight: 0,
             closing: false,
+            byte_ns: 0,
+            held_until: 0,
+            vanished: None,
         }
     }
 
     /// The machine sends a response.
     pub fn queue(&mut self, body: Body) {
         self.queued.extend(body.parts);
+    }
+
+    /// Puts what `room` has no place for back in front: a short write.
+    pub fn put_back(&mut self, bytes: &mut Bytes, room: u64) {
+        if bytes.len() as u64 > room {
+            let rest = bytes.split_off(room as usize);
+            self.queued.push_front(Part::Memory(rest));
+        }
     }
 
     /// Whether the kernel would take something now.

@@ -5,13 +5,19 @@
 //! listed, and one strike removed without moving another. What a strike draws while it strikes (which sectors are lost,
 //! say) comes from the stream of this one strike.
 
+mod client_cut;
 mod conn_reset;
 mod disk_full;
 mod disk_slow;
 mod disk_stuck;
 mod eio;
+mod half_open;
 mod net_clog;
 mod net_delay;
+mod net_flip;
+mod net_hold;
+mod net_slow;
+mod net_tiny;
 mod pause;
 mod power_loss;
 mod process_crash;
@@ -95,13 +101,19 @@ pub struct Row {
 
 /// Every fault, sorted by name.
 pub const FAULTS: &[Row] = &[
+    client_cut::ROW,
     conn_reset::ROW,
     disk_full::ROW,
     disk_slow::ROW,
     disk_stuck::ROW,
     eio::ROW,
+    half_open::ROW,
     net_clog::ROW,
     net_delay::ROW,
+    net_flip::ROW,
+    net_hold::ROW,
+    net_slow::ROW,
+    net_tiny::ROW,
     pause::ROW,
     power_loss::ROW,
     process_crash::ROW,

@@ -73,6 +73,12 @@ impl Ledger {
         }
     }
 
+    /// Whether any segment may have been dropped by now.
+    pub fn may_drop(&self) -> bool {
+        let asked = |e: &Extent| e.ceiling > 0 || e.open > 0;
+        self.retention.is_on() || self.extents.values().any(asked)
+    }
+
     /// Somebody asks that the log start at `offset`; none is its high watermark.
     pub fn ask_start(&mut self, part: Part, offset: Option<i64>) {
         let extent = self.extents.entry(part).or_default();

@@ -9,9 +9,11 @@
 
 mod consume;
 mod delete_records;
+mod hostile;
 mod produce;
 mod seek;
 pub mod wire;
+mod zombie;
 
 use crate::chance::Chance;
 use crate::failure::Failure;
@@ -43,6 +45,10 @@ pub trait Load: fmt::Debug + Send + Sync {
     fn lost(&mut self, desk: &mut Desk<'_>);
     /// Whether nothing that was sampled is still without an answer.
     fn is_finished(&self) -> bool;
+    /// Whether it wants to know what comes back. Without, whatever comes is dropped.
+    fn listens(&self) -> bool {
+        true
+    }
 }
 
 /// What a load is lent while it thinks.
@@ -115,6 +121,10 @@ pub struct Spec {
     pub operations_max: u32,
     /// With `Some`, only operations with these numbers are begun, each at its time.
     pub only: Option<Arc<[u32]>>,
+    /// Bytes that may be on their way to a client at once, if not what the scenario's pace says.
+    pub window: Option<u64>,
+    /// How long a client takes to read a byte, ns.
+    pub byte_ns: Nanos,
     /// How long a client waits for an answer before it gives the connection up.
     pub timeout: Nanos,
     /// The load of a client.
@@ -134,7 +144,8 @@ pub struct Row {
 }
 
 /// Every load.
-pub const LOADS: &[Row] = &[consume::ROW, delete_records::ROW, produce::ROW, seek::ROW];
+pub const LOADS: &[Row] =
+    &[consume::ROW, delete_records::ROW, hostile::ROW, produce::ROW, seek::ROW, zombie::ROW];
 
 impl Spec {
     /// Reads a `[[load]]`. `number` is its place in the scenario.
@@ -152,6 +163,11 @@ impl Spec {
             operations_max: params.number("operations", 0..1 << 32)?.unwrap_or(u64::from(u32::MAX))
                 as u32,
             only: params.numbers("only")?.map(|n| n.into_iter().map(|n| n as u32).collect()),
+            window: params.number("window", 1..1 << 40)?,
+            byte_ns: match params.number("reads", 1..1 << 40)? {
+                Some(rate) => SECOND / rate,
+                None => 0,
+            },
             timeout: params.time("timeout")?.unwrap_or(5 * SECOND),
             load: (row.make)(params)?,
         })
@@ -161,6 +177,11 @@ impl Spec {
     pub fn wants(&self, n: u32) -> bool {
         n < self.operations_max && self.only.as_ref().is_none_or(|only| only.contains(&n))
     }
+}
+
+/// For loads without parameters of their own.
+fn no_parameters(_: &mut Chance) -> String {
+    String::new()
 }
 
 impl Desk<'_> {

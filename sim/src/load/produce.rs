@@ -225,9 +225,10 @@ impl Load for Produce {
             self.batches.drain(..self.in_flight);
         }
         let astray = self.batches.iter().any(|batch| batch.stale);
+        let sent = self.held.len() + self.in_flight;
         self.held.drain(..).rev().for_each(|batch| self.batches.push_front(batch));
         if astray {
-            self.begin_anew(desk);
+            self.begin_anew(desk, sent);
         }
         self.in_flight = 0;
     }
@@ -331,11 +332,11 @@ impl Produce {
 
     /// The connection broke while sequences with a gap were in flight: what of them arrives when, nobody knows. So a new producer id
     /// is asked for, and what was sent before and is sent again may be there twice.
-    fn begin_anew(&mut self, desk: &mut Desk<'_>) {
+    fn begin_anew(&mut self, desk: &mut Desk<'_>, sent: usize) {
         self.producer = None;
         (self.sequences, self.known) = ([0; PARTITIONS_MAX], [false; PARTITIONS_MAX]);
         for (n, batch) in self.batches.iter_mut().enumerate() {
-            if n < self.in_flight || batch.bytes.is_some() {
+            if n < sent || batch.bytes.is_some() {
                 let ids = (0..batch.lens.len() as u64).map(|n| RecordId(batch.first.0 + n));
                 ids.for_each(|id| desk.ledger.may_repeat(id));
             }

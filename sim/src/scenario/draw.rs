@@ -84,6 +84,11 @@ fn loads(chance: &mut Chance, out: &mut String) {
                 row.name,
                 (row.draw)(chance)
             );
+            if chance.odds(1, 10) {
+                // A client that reads slowly.
+                let reads = chance.pick(&[5_000, 50_000, 500_000]);
+                let _ = writeln!(out, "reads = {reads}\nwindow = {}", 500 + chance.below(5000));
+            }
         }
     }
 }

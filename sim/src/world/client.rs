@@ -48,6 +48,8 @@ pub struct Client {
     next: (u32, Nanos),
     /// When it may connect again.
     connect_at: Nanos,
+    /// It is cut off until then.
+    pub cut_until: Nanos,
     /// When it wakes next.
     wake_at: Nanos,
     arrivals: Chance,
@@ -76,6 +78,7 @@ impl Client {
             missing: false,
             next: (0, first),
             connect_at: 0,
+            cut_until: 0,
             wake_at: Nanos::MAX,
             arrivals,
             content: chance(Purpose::Content),
@@ -86,6 +89,16 @@ impl Client {
     /// Whether everything that it began is answered.
     pub fn is_finished(&self) -> bool {
         self.load.is_finished()
+    }
+
+    /// Bytes that may be on their way to it, if not what is usual.
+    pub fn window(&self) -> Option<u64> {
+        self.spec.window
+    }
+
+    /// How long it takes to read a byte, ns. In the end everybody reads as fast as it comes.
+    pub fn byte_ns(&self) -> Nanos {
+        if self.making { self.spec.byte_ns } else { 0 }
     }
 
     /// The connection is gone; the client rests for a moment.
@@ -286,6 +299,10 @@ impl World {
             return Ok(());
         }
         let client = &mut self.clients[id as usize];
+        if client.ready && !client.load.listens() {
+            client.waiting.clear();
+            return Ok(());
+        }
         let piece = bytes.try_into_mut().unwrap_or_else(|bytes| BytesMut::from(&bytes[..]));
         client.splitter.push(piece);
         let broken = |e: &dyn fmt::Display| Failure::new("wire", format!("client {id}: {e}"));

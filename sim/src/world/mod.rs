@@ -221,6 +221,7 @@ impl World {
             }
         }
         self.clients.iter_mut().for_each(|client| client.making = false);
+        self.links.iter_mut().for_each(|link| link.byte_ns = 0);
     }
 
     /// Whether every node listens and every client has finished what it began.

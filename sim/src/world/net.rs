@@ -6,8 +6,13 @@ use crate::heap::Nanos;
 use crate::link::{Link, Piece};
 use crate::marks::Mark;
 use bytes::{Bytes, BytesMut};
-use sordini_core::seam::{CloseReason, ConnId, Event, ListenerId, NetOp};
+use sordini_core::seam::{CloseReason, ConnId, DiskErrorKind, Event, ListenerId, NetOp};
 use std::net::{Ipv4Addr, SocketAddr};
+
+/// A write is not shorter than this, however small the client's window is: each is an event.
+const SHORT_BYTES_MIN: u64 = 1024;
+/// What a kernel with next to no room takes at once.
+const TINY_BYTES: u64 = 200;
 
 /// Who is at the client's end.
 fn other_end(link: &Link) -> Actor {
@@ -37,6 +42,11 @@ impl Links {
     /// All links that are not over.
     pub fn iter(&self) -> impl Iterator<Item = &Link> {
         self.slots.iter().filter_map(|(_, link)| link.as_ref())
+    }
+
+    /// The same, to be changed.
+    pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut Link> {
+        self.slots.iter_mut().filter_map(|(_, link)| link.as_mut())
     }
 
     /// Forgets the link if nobody has it any more.
@@ -70,12 +80,19 @@ impl World {
     /// A client asks for a connection.
     pub(super) fn connect(&mut self, client: Option<u32>, node: u32) -> ConnId {
         let conn = self.links.add(client, node, self.scenario.pace.window);
+        if let Some(client) = client {
+            let client = &self.clients[client as usize];
+            let link = self.links.find_mut(conn).expect("just added");
+            link.window = client.window().unwrap_or(link.window);
+            (link.byte_ns, link.held_until) = (client.byte_ns(), client.cut_until);
+        }
         self.send_inward(conn, Piece::Open);
         conn
     }
 
     /// A client sends bytes, which arrive in pieces.
     pub(super) fn transmit(&mut self, conn: ConnId, mut bytes: BytesMut) {
+        self.flip(conn, &mut bytes);
         while bytes.len() > 1 && self.net.odds(1, self.scenario.pace.split) {
             let piece = bytes.split_to(1 + self.net.index(bytes.len() - 1));
             self.send_inward(conn, Piece::Bytes(piece));
@@ -92,10 +109,76 @@ impl World {
         self.links.retire(conn);
     }
 
-    /// Both ends lose the connection, and what is on it.
+    /// If bits flip on the way, one does in the last record of a Produce: that near to the end of the frame there is nothing but
+    /// its value.
+    fn flip(&mut self, conn: ConnId, frame: &mut BytesMut) {
+        let Some(link) = self.links.find(conn) else { return };
+        let node = &mut self.nodes[link.node as usize];
+        let is_produce = frame.get(4..6) == Some(&[0, 0]) && frame.len() > 120;
+        if node.flips > 0 && is_produce && link.client.is_some() {
+            node.flips -= 1;
+            let at = frame.len() - 5 - self.net.index(4);
+            frame[at] ^= 1 << self.net.below(8);
+        }
+    }
+
+    /// Nothing arrives over a connection before `until`.
+    pub fn hold(&mut self, conn: ConnId, until: Nanos) {
+        if let Some(link) = self.links.find_mut(conn) {
+            link.held_until = link.held_until.max(until);
+        }
+    }
+
+    /// The client's end is gone, and nobody tells the node. False if it was gone before.
+    pub fn vanish_client(&mut self, conn: ConnId, fault: u64) -> bool {
+        let Some(link) = self.links.find_mut(conn) else { return false };
+        let Some(client) = link.client.filter(|_| link.held_by_client) else { return false };
+        link.held_by_client = false;
+        link.vanished = Some(fault);
+        link.inward.pieces.clear();
+        link.outward.pieces.clear();
+        // Nobody says that anything has arrived: the window never opens again.
+        link.in_flight = u64::MAX / 2;
+        self.client_loses(client);
+        true
+    }
+
+    /// The node's end is gone, and nobody tells the client, who finds out when it sends or has waited long enough.
+    pub fn vanish_node(&mut self, conn: ConnId) -> bool {
+        let Some(link) = self.links.find_mut(conn) else { return false };
+        if link.life.is_none() || !link.held_by_client {
+            return false;
+        }
+        let node = link.node;
+        link.inward.pieces.clear();
+        link.outward.pieces.clear();
+        link.queued.clear();
+        link.unread.clear();
+        (link.in_flight, link.life) = (0, None);
+        self.deliver(node, Event::Closed { conn, why: CloseReason::Error("gone".into()) });
+        true
+    }
+
+    /// The node finds out which clients are gone.
+    pub fn keepalive(&mut self, node: u32, fault: u64) {
+        let gone = self.links.iter().filter(|l| l.node == node && l.vanished == Some(fault));
+        let gone: Vec<ConnId> = gone.map(|l| l.conn).collect();
+        for conn in gone {
+            self.send_inward(conn, Piece::Close(CloseReason::Error("keepalive".into())));
+        }
+    }
+
+    /// Both ends lose the connection, and what is on it; the node may get the beginning of what was about to arrive.
     pub fn reset(&mut self, conn: ConnId) {
         let Some(link) = self.links.find_mut(conn) else { return };
+        let first = link.inward.pieces.pop_front();
         link.inward.pieces.clear();
+        if let Some((at, Piece::Bytes(mut bytes))) = first
+            && bytes.len() > 1
+        {
+            let cut = bytes.split_to(1 + self.net.index(bytes.len() - 1));
+            link.inward.pieces.push_front((at, Piece::Bytes(cut)));
+        }
         link.outward.pieces.clear();
         (link.in_flight, link.taking) = (0, false);
         link.queued.clear();
@@ -126,19 +209,29 @@ impl World {
 
     /// How long a piece takes.
     fn latency(&mut self, node: u32) -> Nanos {
-        let extra = self.nodes[node as usize].net_delay;
+        let node = &self.nodes[node as usize];
+        let (extra, tail, more) = (node.net_delay, node.net_tail, node.net_more);
         let mean = self.scenario.pace.net;
-        let base = mean / 2 + self.net.exponential(mean / 2);
-        if extra == 0 { base } else { base + self.net.exponential(extra) }
+        let mut delay = more + mean / 2 + self.net.exponential(mean / 2);
+        if extra > 0 {
+            delay += self.net.exponential(extra);
+        }
+        if tail > 0 && self.net.odds(1, 50) {
+            delay += self.net.exponential(tail);
+        }
+        delay
     }
 
     fn send_inward(&mut self, conn: ConnId, piece: Piece<BytesMut>) {
         let Some(node) = self.links.find(conn).map(|l| l.node) else { return };
         let delay = self.latency(node);
+        let byte_ns = self.nodes[node as usize].byte_ns;
+        let bytes = if let Piece::Bytes(bytes) = &piece { bytes.len() as u64 } else { 0 };
         let link = self.links.find_mut(conn).expect("found above");
         let (from, to) = (other_end(link), Actor::Node(node));
         let text = self.story.is_some().then(|| piece.show(BytesMut::len));
-        let at = link.inward.send(self.now, delay, piece);
+        let lasts = bytes * byte_ns;
+        let at = link.inward.send(self.now, delay, lasts, piece);
         self.heap.push(at, Happening::Inward { conn });
         self.tell_as(Kind::Send { to, arrives: at }, from, || text.unwrap_or_default());
     }
@@ -146,10 +239,13 @@ impl World {
     pub(super) fn send_outward(&mut self, conn: ConnId, piece: Piece<Bytes>) {
         let Some(node) = self.links.find(conn).map(|l| l.node) else { return };
         let delay = self.latency(node);
+        let byte_ns = self.nodes[node as usize].byte_ns;
+        let bytes = if let Piece::Bytes(bytes) = &piece { bytes.len() as u64 } else { 0 };
         let link = self.links.find_mut(conn).expect("found above");
         let (from, to) = (Actor::Node(node), other_end(link));
         let text = self.story.is_some().then(|| piece.show(Bytes::len));
-        let at = link.outward.send(self.now, delay, piece);
+        let lasts = bytes * byte_ns.max(link.byte_ns);
+        let at = link.outward.send(self.now, delay, lasts, piece);
         self.heap.push(at, Happening::Outward { conn });
         self.tell_as(Kind::Send { to, arrives: at }, from, || text.unwrap_or_default());
     }
@@ -160,6 +256,10 @@ impl World {
         let node = &self.nodes[link.node as usize];
         if node.clogged_in > 0 {
             return; // comes when it is unclogged
+        }
+        if link.held_until > self.now {
+            self.heap.push(link.held_until, Happening::Inward { conn });
+            return;
         }
         let Some(piece) = link.inward.arrive(self.now) else { return };
         let id = link.node;
@@ -224,7 +324,7 @@ impl World {
     }
 
     /// The kernel looks soon what it can take, unless it is about to.
-    fn take_soon(&mut self, conn: ConnId) {
+    pub fn take_soon(&mut self, conn: ConnId) {
         let Some(link) = self.links.find_mut(conn) else { return };
         if !link.taking && (link.takes() || link.closing) {
             link.taking = true;
@@ -253,15 +353,25 @@ impl World {
             }
             let cold = matches!(link.queued.front(), Some(sordini_core::seam::Part::File { .. }));
             self.marks.count(Mark::ColdRead, cold);
+            let tiny = self.nodes[id as usize].tiny > 0;
+            if tiny && link.in_flight > 0 {
+                return Ok(());
+            }
             match link.take(&self.nodes[id as usize].platter).expect("looked at above") {
-                Ok(bytes) => {
+                Ok(mut bytes) => {
+                    let room = link.window.saturating_sub(link.in_flight).max(SHORT_BYTES_MIN);
+                    link.put_back(&mut bytes, if tiny { TINY_BYTES } else { room });
                     let count = bytes.len() as u64;
                     link.in_flight += count;
                     self.deliver(id, Event::Sent { conn, bytes: count });
                     self.send_pieces(conn, bytes);
                 }
                 Err(e) => {
-                    if self.nodes[id as usize].platter.counts.faults == 0 {
+                    // A segment that was dropped between the answer and its sending: the client asks again.
+                    let gone =
+                        matches!(e.error.kind, DiskErrorKind::NotFound | DiskErrorKind::Stale);
+                    let excused = gone && self.ledger.may_drop();
+                    if self.nodes[id as usize].platter.counts.faults == 0 && !excused {
                         let what = format!("{}: {}", e.slice.file.path(), e.error);
                         return Err(Failure::new("served_bytes", what));
                     }
@@ -291,6 +401,10 @@ impl World {
         let Some(link) = self.links.find_mut(conn) else { return Ok(()) };
         if self.nodes[link.node as usize].clogged_out > 0 {
             return Ok(()); // comes when it is unclogged
+        }
+        if link.held_until > self.now {
+            self.heap.push(link.held_until, Happening::Outward { conn });
+            return Ok(());
         }
         let Some(piece) = link.outward.arrive(self.now) else { return Ok(()) };
         let (client, held) = (link.client, link.held_by_client);

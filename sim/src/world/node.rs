@@ -41,6 +41,16 @@ pub struct Node {
     pub paused: u32,
     /// Added to the mean time of the network.
     pub net_delay: Nanos,
+    /// Added to the time of every piece.
+    pub net_more: Nanos,
+    /// Added to the mean time of one piece in fifty.
+    pub net_tail: Nanos,
+    /// How long a byte takes, either way, ns.
+    pub byte_ns: Nanos,
+    /// How many faults leave kernels next to no room.
+    pub tiny: u32,
+    /// In so many Produce requests to come a bit will flip.
+    pub flips: u32,
     /// How many faults hold what comes, and what goes.
     pub clogged_in: u32,
     /// See `clogged_in`.
@@ -95,6 +105,11 @@ impl Node {
             listening: false,
             paused: 0,
             net_delay: 0,
+            net_more: 0,
+            net_tail: 0,
+            byte_ns: 0,
+            tiny: 0,
+            flips: 0,
             clogged_in: 0,
             clogged_out: 0,
             disk_factor: 1,

@@ -1,0 +1,195 @@
+//! A producer with a twin: the epoch of its producer id is raised (KIP-360), and then its former self sends once more.
+//!
+//! What the twin has written in the new epoch fences the old one: INVALID_PRODUCER_EPOCH, and nothing of it is ever seen.
+//! One request is in flight at a time, so that it is known who comes first; what is not answered is given up, with the epoch.
+//!
+//! It has no parameters.
+
+use super::{Ask, Asked, Desk, Load, Outcome, Row, no_parameters, wire};
+use crate::failure::Failure;
+use crate::ledger::{Part, RecordId};
+use crate::scenario::{BadInput, Params};
+use sordini_wire::batch::BatchBuilder;
+use sordini_wire::codec::Codec;
+use sordini_wire::message::Message;
+use sordini_wire::message::init_producer_id::{InitProducerIdRequest, InitProducerIdResponse};
+use sordini_wire::message::produce::{
+    PartitionProduceData, ProduceRequest, ProduceResponse, TopicProduceData,
+};
+use sordini_wire::primitive::{Reader, Records, Str};
+use std::sync::Arc;
+
+/// Its row.
+pub const ROW: Row = Row {
+    name: "zombie",
+    about: "a producer whose epoch was raised sends once more in the old one, and is fenced",
+    make,
+    draw: no_parameters,
+};
+
+#[derive(Clone, Debug, Default)]
+struct Zombie {
+    producer: Option<(i64, i16)>,
+    /// Number of the next record in this epoch.
+    sequence: i32,
+    /// Records of the current epoch that were acknowledged: what fences the old one.
+    acked: u32,
+    step: Step,
+    /// Whether an answer is waited for.
+    waiting: bool,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+enum Step {
+    #[default]
+    Idle,
+    /// In the current epoch.
+    Live(RecordId),
+    /// In the one before.
+    Dead(RecordId),
+}
+
+fn make(_: &mut Params<'_>) -> Result<Arc<dyn Load>, BadInput> {
+    Ok(Arc::new(Zombie::default()))
+}
+
+impl Load for Zombie {
+    fn fork(&self) -> Box<dyn Load> {
+        Box::new(self.clone())
+    }
+
+    fn sample(&mut self, desk: &mut Desk<'_>) {
+        if !matches!(self.step, Step::Idle) {
+            return;
+        }
+        desk.ledger.tally.begun += 1;
+        let part = Part { topic: desk.topic, partition: 0 };
+        let epoch = self.producer.map_or(0, |(_, epoch)| epoch);
+        self.step = match epoch > 0 && self.acked > 0 && desk.chance.odds(1, 3) {
+            true => Step::Dead(desk.ledger.send(desk.client, part, false)),
+            false => {
+                if self.acked > 0 && desk.chance.odds(1, 4) && epoch < 30_000 {
+                    self.raise();
+                }
+                Step::Live(desk.ledger.send(desk.client, part, true))
+            }
+        };
+    }
+
+    fn send(&mut self, desk: &mut Desk<'_>) -> Option<Ask> {
+        if self.waiting {
+            return None;
+        }
+        let Some((producer, epoch)) = self.producer else {
+            if matches!(self.step, Step::Idle) {
+                return None;
+            }
+            self.waiting = true;
+            let request = InitProducerIdRequest {
+                transactional_id: None,
+                transaction_timeout_ms: 60_000,
+                ..Default::default()
+            };
+            return Some(desk.ask(&request, 4, 0));
+        };
+        let (id, epoch, sequence) = match self.step {
+            Step::Idle => return None,
+            Step::Live(id) => (id, epoch, self.sequence),
+            // What the old epoch would have sent next, or anything else: it is fenced before its sequence is looked at.
+            Step::Dead(id) => (id, epoch - 1, desk.chance.below(3) as i32),
+        };
+        self.waiting = true;
+        let mut value = Vec::new();
+        id.value(20, &mut value);
+        desk.ledger.date(id, desk.wall_ms, desk.wall_ms);
+        let mut builder = BatchBuilder::new(Codec::None).producer(producer, epoch, sequence);
+        builder.push(desk.wall_ms, None, Some(&value), &[]);
+        let bytes = builder.build();
+        desk.ledger.weigh(id, bytes.len());
+        let partition_data = PartitionProduceData {
+            index: 0,
+            records: Some(Records::from(bytes)),
+            ..Default::default()
+        };
+        let name = Str::from(desk.ledger.topics[usize::from(desk.topic.0)].name.as_str());
+        let topic =
+            TopicProduceData { name, partition_data: vec![partition_data], ..Default::default() };
+        let request = ProduceRequest {
+            acks: -1,
+            timeout_ms: 30_000,
+            topic_data: vec![topic],
+            ..Default::default()
+        };
+        let version = *desk.chance.pick(&[3, 7, 9, 12]);
+        Some(desk.ask(&request, version, 0))
+    }
+
+    fn classify(
+        &mut self,
+        desk: &mut Desk<'_>,
+        asked: &Asked,
+        answer: &mut Reader,
+    ) -> Result<Outcome, Failure> {
+        if asked.key == InitProducerIdRequest::API_KEY {
+            let answer: InitProducerIdResponse = wire::decoded(answer, asked.version)?;
+            if answer.error_code != 0 {
+                return Ok(Outcome::Unknown(answer.error_code));
+            }
+            desk.ledger.producer(desk.topic, answer.producer_id, desk.client)?;
+            self.producer = Some((answer.producer_id, answer.producer_epoch));
+            self.waiting = false;
+            return Ok(Outcome::Step);
+        }
+        let answer: ProduceResponse = wire::decoded(answer, asked.version)?;
+        let answer = answer.responses.first().and_then(|t| t.partition_responses.first());
+        let answer = answer.ok_or_else(|| Failure::new("wire", "an answer without partition"))?;
+        let outcome = match (self.step, answer.error_code) {
+            (Step::Live(id), 0) => {
+                desk.ledger.ack(id, answer.base_offset);
+                self.sequence += 1;
+                self.acked += 1;
+                Outcome::Success
+            }
+            (Step::Dead(id), 47) => {
+                desk.ledger.refuse(id);
+                Outcome::Refused(47)
+            }
+            (Step::Dead(id), 0) => {
+                let what = format!("{id:?} of an old epoch was accepted: {:?}", self.producer);
+                return Err(Failure::new("idempotence", what));
+            }
+            (_, code @ (2 | 6 | 7 | 56)) => return Ok(Outcome::Unknown(code)),
+            (step, code) => {
+                let what = format!("{step:?} of {:?} was answered {code}", self.producer);
+                return Err(Failure::new("legal_answers", what));
+            }
+        };
+        (self.step, self.waiting) = (Step::Idle, false);
+        Ok(outcome)
+    }
+
+    fn lost(&mut self, desk: &mut Desk<'_>) {
+        if std::mem::take(&mut self.waiting) {
+            desk.ledger.tally.unknown += 1;
+            // It may arrive yet, before or after whatever this producer does next: only another producer id is sure.
+            if !matches!(self.step, Step::Idle) && self.producer.take().is_some() {
+                self.step = Step::Idle;
+                (self.sequence, self.acked) = (0, 0);
+            }
+        }
+    }
+
+    fn is_finished(&self) -> bool {
+        matches!(self.step, Step::Idle)
+    }
+}
+
+impl Zombie {
+    /// The epoch goes up, as a client does it by itself.
+    fn raise(&mut self) {
+        if let Some((_, epoch)) = &mut self.producer {
+            *epoch += 1;
+            (self.sequence, self.acked) = (0, 0);
+        }
+    }
+}
