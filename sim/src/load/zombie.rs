@@ -173,6 +173,9 @@ impl Load for Zombie {
             desk.ledger.tally.unknown += 1;
             // It may arrive yet, before or after whatever this producer does next: only another producer id is sure.
             if !matches!(self.step, Step::Idle) && self.producer.take().is_some() {
+                if let Step::Live(id) = self.step {
+                    desk.ledger.may_repeat(id); // nor is it known what it will be behind
+                }
                 self.step = Step::Idle;
                 (self.sequence, self.acked) = (0, 0);
             }

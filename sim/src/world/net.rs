@@ -10,7 +10,7 @@ use sordini_core::seam::{CloseReason, ConnId, DiskErrorKind, Event, ListenerId, 
 use std::net::{Ipv4Addr, SocketAddr};
 
 /// A write is not shorter than this, however small the client's window is: each is an event.
-const SHORT_BYTES_MIN: u64 = 1024;
+const SHORT_BYTES_MIN: u64 = 16 << 10;
 /// What a kernel with next to no room takes at once.
 const TINY_BYTES: u64 = 200;
 
