@@ -95,7 +95,7 @@ pub struct ReplayArgs {
 pub struct ShrinkArgs {
     /// The scenario: a TOML file, or `swarm` for the one that the seed draws
     file: PathBuf,
-    /// The seed; needed unless the scenario is about one
+    /// The seed; without one, the first seed that fails
     #[arg(long)]
     seed: Option<u64>,
     /// Write one page that shows what is left of the run
