@@ -19,16 +19,16 @@ pub fn run(args: &DeterminismArgs) -> Result<Verdict> {
     while next < args.seeds.to {
         let last = args.seeds.to.min(next + args.jobs.max(1) as u64);
         let compared: Vec<Result<Compared>> = std::thread::scope(|scope| {
-            let work = |seed| scope.spawn(move || compare(&args.file, seed));
+            let work = |seed| scope.spawn(move || compare(&args.file, seed, false));
             let threads: Vec<_> = (next..last).map(work).collect();
             threads.into_iter().map(|t| t.join().expect("comparing does not panic")).collect()
         });
         for (seed, compared) in (next..).zip(compared) {
             match compared? {
                 Compared::Same(count) => events += count,
-                Compared::Different(n) => {
+                Compared::Different(n, _) => {
                     print(&format!("FAILED seed {seed}: event {n} differs\n"))?;
-                    show(&args.file, seed, n)?;
+                    show(&args.file, seed)?;
                     return Ok(Verdict::Failed);
                 }
             }
@@ -42,32 +42,39 @@ pub fn run(args: &DeterminismArgs) -> Result<Verdict> {
 
 enum Compared {
     Same(u64),
-    Different(u64),
+    /// The first event that differs, as both saw it.
+    Different(u64, [Option<String>; 2]),
 }
 
 /// Compares the hashes of two processes; the number of the first event that differs, if one does.
-fn compare(file: &Path, seed: u64) -> Result<Compared> {
-    let mut twins = [Twin::begin(file, seed, false)?, Twin::begin(file, seed, false)?];
+fn compare(file: &Path, seed: u64, log: bool) -> Result<Compared> {
+    let mut twins = [Twin::begin(file, seed, log)?, Twin::begin(file, seed, log)?];
     for n in 0.. {
         let [one, two] = twins.each_mut().map(Twin::line);
         match (one?, two?) {
             // The last line is how the run ended.
             (None, None) => return Ok(Compared::Same(n - 1)),
             (one, two) if one == two => {}
-            _ => return Ok(Compared::Different(n)),
+            (one, two) => return Ok(Compared::Different(n, [one, two])),
         }
     }
     unreachable!("runs end")
 }
 
-/// Prints what both processes saw at event `n`, once more with their stories.
-fn show(file: &Path, seed: u64, n: u64) -> Result<()> {
-    for twin in ["one", "other"] {
-        let mut process = Twin::begin(file, seed, true)?;
-        for _ in 0..n {
-            process.line()?;
+/// Prints what both processes saw at the first event that differs, with their stories. They are two others: what is not
+/// repeatable parts somewhere else the next time.
+fn show(file: &Path, seed: u64) -> Result<()> {
+    let lines = match compare(file, seed, true)? {
+        Compared::Different(n, lines) => {
+            print(&format!("once more, with their stories: event {n} differs\n"))?;
+            lines
         }
-        let line = process.line()?.unwrap_or_else(|| "nothing more".into());
+        Compared::Same(_) => {
+            return Ok(print("once more, with their stories, they were the same\n")?);
+        }
+    };
+    for (twin, line) in ["one", "other"].into_iter().zip(lines) {
+        let line = line.unwrap_or_else(|| "nothing more".into());
         print(&format!("{twin}: {}\n", line.replace('\t', "\n    ")))?;
     }
     Ok(())
