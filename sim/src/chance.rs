@@ -42,6 +42,7 @@ pub enum Purpose {
     Scenario,
     Audit,
     Fates,
+    Timers,
 }
 
 impl Chance {

@@ -156,7 +156,7 @@ impl Link {
     }
 
     /// The next part in memory, read and checked if it is in a file.
-    pub fn take(&mut self, platter: &Platter) -> Option<Result<Bytes, Unreadable>> {
+    pub fn take(&mut self, platter: &mut Platter) -> Option<Result<Bytes, Unreadable>> {
         match self.queued.pop_front()? {
             Part::Memory(bytes) => Some(Ok(bytes)),
             Part::File { log, generation, slice } => {

@@ -102,7 +102,7 @@ fn is_meaningful(world: &World) -> Result<(), Failure> {
     if !world.scenario.loads.is_empty() && world.ledger.tally.acked == 0 {
         return harness("no operation was acknowledged: the run proves nothing");
     }
-    if !world.scenario.faults.is_empty() && world.struck.iter().all(|n| *n == 0) {
+    if !world.scenario.faults.is_empty() && world.armed == 0 {
         return harness("no fault found anything to harm: the run proves nothing");
     }
     Ok(())

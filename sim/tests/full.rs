@@ -57,7 +57,7 @@ fn outlives(
     rig.restart();
     rig.recover()?;
     work(rig, 300, &mut outcome)?;
-    let fault = Fault { role: Some(role), verb: Some(verb), spare: 0, times, harm: Harm::Full };
+    let fault = Fault { times, ..Fault::always(role, verb, Harm::Full) };
     let before = rig.platter.counts.faults;
     rig.platter.faults.push(fault);
     if !late {

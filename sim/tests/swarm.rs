@@ -35,3 +35,25 @@ fn a_seed_does_the_same_twice() {
         assert_eq!(hash(), hash(), "seed {seed}");
     }
 }
+
+/// Seeds `from..to` of the variable SORDINI_SEEDS, for a long hunt by hand: every failure in a line.
+/// `SORDINI_SEEDS=1000..2000 cargo test -p sordini-sim --test swarm hunt -- --ignored --nocapture`.
+#[test]
+#[ignore = "a hunt as long as one likes"]
+fn hunt() {
+    let seeds = std::env::var("SORDINI_SEEDS").expect("SORDINI_SEEDS=FROM..TO");
+    let (from, to) = seeds.split_once("..").expect("SORDINI_SEEDS=FROM..TO");
+    let (from, to): (u64, u64) = (from.parse().expect("a number"), to.parse().expect("a number"));
+    let (mut sum, mut failed) = (Report::default(), 0);
+    for seed in from..to {
+        let scenario = Arc::new(draw(seed));
+        let outcome = run(&scenario, seed, Watch::default());
+        if let Some(failure) = outcome.failure {
+            failed += 1;
+            println!("seed {seed} at {} ms: {failure}", failure.at / 1_000_000);
+        }
+        sum.add(&outcome.report);
+    }
+    println!("{sum}");
+    assert_eq!(failed, 0);
+}

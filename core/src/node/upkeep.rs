@@ -17,21 +17,22 @@ impl Node {
         let expiry_ms = lookup.number("producer.id.expiration.ms");
         let logs: Vec<LogId> = self.partitions.keys().copied().collect();
         for log in logs {
+            let begun = self.storage.segments(log).last().map(|segment| segment.created);
             let partition = self.partitions.get_mut(&log).expect("listed above");
-            partition.producers.expire(step.now.wall, expiry_ms);
+            let now = partition.clock.look(step.now, begun.unwrap_or(step.now.wall));
+            partition.producers.expire(now, expiry_ms);
             if log != LogId::METADATA {
-                self.retain(step, log);
+                self.retain(log, now);
             }
         }
     }
 
     /// Drops the segments of one log that are too old or too many.
-    fn retain(&mut self, step: &mut Step<'_>, log: LogId) {
+    fn retain(&mut self, log: LogId, now: Wall) {
         let partition = self.partitions.get_mut(&log).expect("listed by the caller");
         if !partition.config.cleanup_delete {
             return;
         }
-        let now = partition.clock.look(step.now);
         let config = &partition.config;
         let segments = self.storage.segments(log);
         // A segment takes no batch any more once the one after it was begun.

@@ -94,10 +94,14 @@ impl Partition {
         producers_max: usize,
         storage: &mut Storage,
     ) -> Result<Appended, Refusal> {
-        self.look(now, &batch)?;
-        if let Some(known) = self.judge(&batch)? {
+        // A duplicate first: what was appended once must not be refused when it comes again, though the clock or
+        // the topic's rules have changed in between. Its producer would take that for "never appended".
+        let judged = self.judge(&batch);
+        if let Ok(Some(known)) = judged {
             return Ok(known);
         }
+        self.look(now, &batch)?;
+        judged?;
         let batch = self.recompressed(batch)?;
         let by_broker = self.config.timestamp_type == TimestampType::LogAppendTime;
         let append_time = by_broker.then_some(now.wall.0);

@@ -1,7 +1,9 @@
 //! Which segments are too old or too many, and whether the wall clock may be believed about it.
 //!
 //! A wall clock that jumps ahead would make everything look old. So a forward step beyond the monotonic clock of more than an
-//! hour deletes nothing until it has held for an hour: a wrong time is usually put right before that.
+//! hour deletes nothing until it has held for an hour: a wrong time is usually put right before that. A process that
+//! begins has no monotonic time to compare with, and a machine often begins with a wrong clock; there the step is counted from
+//! when the log's newest segment was begun. After a longer absence that costs an hour and nothing else.
 
 use sordini_log::{Mono, Now, Offset, Wall};
 
@@ -18,12 +20,10 @@ pub struct ClockGuard {
 }
 
 impl ClockGuard {
-    /// The time that retention may count with; never later than the wall clock says.
-    pub fn look(&mut self, now: Now) -> Wall {
-        let Some((mono, wall)) = self.believed else {
-            self.believed = Some((now.mono, now.wall));
-            return now.wall;
-        };
+    /// The time that retention may count with; never later than the wall clock says. `known`: a time that has been, for
+    /// the first look.
+    pub fn look(&mut self, now: Now, known: Wall) -> Wall {
+        let (mono, wall) = *self.believed.get_or_insert((now.mono, known));
         let expected = wall.0.saturating_add(now.mono.ms_since(mono) as i64);
         if now.wall.0 <= expected.saturating_add(DOUBT_MS) {
             self.believed = Some((now.mono, now.wall));
@@ -142,12 +142,28 @@ mod tests {
             disk_free: 0,
         };
         let mut guard = ClockGuard::default();
-        assert_eq!(guard.look(at(0, 0)), Wall(0));
-        assert_eq!(guard.look(at(10, 10_000)), Wall(10_000));
+        let mut look = |now| guard.look(now, Wall(0));
+        assert_eq!(look(at(0, 0)), Wall(0));
+        assert_eq!(look(at(10, 10_000)), Wall(10_000));
         let year = 365 * 24 * DOUBT_MS;
-        assert_eq!(guard.look(at(20, year)), Wall(20_000));
-        assert_eq!(guard.look(at(3600, year + 1)), Wall(3_600_000));
-        assert_eq!(guard.look(at(3620, year + 2)), Wall(year + 2));
-        assert_eq!(guard.look(at(3630, 5)), Wall(5), "back is always believed");
+        assert_eq!(look(at(20, year)), Wall(20_000));
+        assert_eq!(look(at(3600, year + 1)), Wall(3_600_000));
+        assert_eq!(look(at(3620, year + 2)), Wall(year + 2));
+        assert_eq!(look(at(3630, 5)), Wall(5), "back is always believed");
+    }
+
+    #[test]
+    fn a_process_that_begins_with_a_clock_ahead_of_its_log_doubts_it_too() {
+        let at = |s: u64, wall: i64| Now {
+            mono: Mono(s * 1_000_000_000),
+            wall: Wall(wall),
+            disk_free: 0,
+        };
+        let year = 365 * 24 * DOUBT_MS;
+        let mut guard = ClockGuard::default();
+        assert_eq!(guard.look(at(1, year), Wall(7)), Wall(7));
+        assert_eq!(guard.look(at(3602, year + 1), Wall(7)), Wall(year + 1));
+        let mut guard = ClockGuard::default();
+        assert_eq!(guard.look(at(1, DOUBT_MS), Wall(7)), Wall(DOUBT_MS), "less than an hour");
     }
 }

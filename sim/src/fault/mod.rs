@@ -6,7 +6,12 @@
 //! say) comes from the stream of this one strike.
 
 mod client_cut;
+mod clock_drift;
+mod clock_frozen;
+mod clock_step;
 mod conn_reset;
+mod crash_at;
+mod crash_storm;
 mod disk_full;
 mod disk_slow;
 mod disk_stuck;
@@ -21,6 +26,7 @@ mod net_tiny;
 mod pause;
 mod power_loss;
 mod process_crash;
+mod timers;
 
 use crate::chance::{Chance, Purpose, Who};
 use crate::heap::{MS, Nanos};
@@ -36,6 +42,10 @@ pub trait Fault: fmt::Debug + Send + Sync {
     fn strike(&self, world: &mut World, hit: &mut Hit) -> bool;
     /// It is over; called once for each strike that did harm, with what [`Fault::strike`] left in `hit`.
     fn mend(&self, world: &mut World, hit: &mut Hit);
+    /// Whether a strike only lies in wait, for an operation say: then the fault counts when it bites, and not before.
+    fn lies_in_wait(&self) -> bool {
+        false
+    }
 }
 
 /// One blow of a fault.
@@ -45,6 +55,10 @@ pub struct Hit {
     pub node: u32,
     /// When it is over.
     pub until: Nanos,
+    /// Number of its strike: tells what overlapping strikes left in the world apart.
+    pub n: u32,
+    /// Index of the fault in [`FAULTS`].
+    pub row: usize,
     /// Chance of this blow alone.
     pub chance: Chance,
     /// Whatever the fault has to remember until it is mended.
@@ -102,7 +116,12 @@ pub struct Row {
 /// Every fault, sorted by name.
 pub const FAULTS: &[Row] = &[
     client_cut::ROW,
+    clock_drift::ROW,
+    clock_frozen::ROW,
+    clock_step::ROW,
     conn_reset::ROW,
+    crash_at::ROW,
+    crash_storm::ROW,
     disk_full::ROW,
     disk_slow::ROW,
     disk_stuck::ROW,
@@ -117,6 +136,7 @@ pub const FAULTS: &[Row] = &[
     pause::ROW,
     power_loss::ROW,
     process_crash::ROW,
+    timers::ROW,
 ];
 
 /// Strikes of one fault at most; the streams of the next fault begin so many later.

@@ -78,6 +78,8 @@ struct Batch {
     lens: Vec<u16>,
     /// As it was sent first.
     bytes: Option<Bytes>,
+    /// Whether it was sent before and not answered: without a sequence, what is said of it now says nothing of then.
+    doubtful: bool,
     /// In flight with a sequence behind a gap: must be refused.
     stale: bool,
 }
@@ -151,8 +153,17 @@ impl Load for Produce {
         };
         ids.iter().for_each(|id| desk.ledger.date(*id, wall_ms, desk.wall_ms));
         let first = ids[0];
-        let batch =
-            Batch { part, first, sequence, codec, wall_ms, lens, bytes: None, stale: false };
+        let batch = Batch {
+            part,
+            first,
+            sequence,
+            codec,
+            wall_ms,
+            lens,
+            bytes: None,
+            doubtful: false,
+            stale: false,
+        };
         self.batches.push_back(batch);
     }
 
@@ -221,6 +232,9 @@ impl Load for Produce {
     fn lost(&mut self, desk: &mut Desk<'_>) {
         self.asking = false;
         desk.ledger.tally.unknown += self.in_flight as u64;
+        for batch in self.batches.iter_mut().take(self.in_flight) {
+            batch.doubtful = !self.idempotent;
+        }
         if !self.retries {
             self.batches.drain(..self.in_flight);
         }
@@ -292,7 +306,9 @@ impl Produce {
             code @ (2 | 6 | 7 | 56) => return Ok(Outcome::Unknown(code)),
             // Too large, bad timestamp, bad record, or the topic is not there: never appended.
             code @ (3 | 10 | 32 | 87) => {
-                ids.for_each(|id| desk.ledger.refuse(id));
+                if !batch.doubtful {
+                    ids.for_each(|id| desk.ledger.refuse(id));
+                }
                 Outcome::Refused(code)
             }
             code => {

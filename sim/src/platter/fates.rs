@@ -26,6 +26,13 @@ impl Fates {
         Fates { kept_of_16, torn, names_until, chance }
     }
 
+    /// The power fails at the moment that a file system's own order is worst for: names survive and no data, or the other
+    /// way round; or all, or nothing.
+    pub fn extreme(chance: Chance, names: bool, data: bool) -> Fates {
+        let names_until = Some(if names { usize::MAX } else { 0 });
+        Fates { kept_of_16: if data { 16 } else { 0 }, torn: false, names_until, chance }
+    }
+
     /// The fate of one thing.
     pub fn fate(&mut self, what: Unsynced) -> Fate {
         if let (Unsynced::Name { n }, Some(until)) = (what, self.names_until) {

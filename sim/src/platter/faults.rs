@@ -69,17 +69,22 @@ pub struct Fault {
     pub times: u64,
     /// What happens to them.
     pub harm: Harm,
+    /// Who is told of it: the number of a strike, or [`NOBODY`].
+    pub owner: u32,
 }
+
+/// The owner of a fault that nobody asks about.
+pub const NOBODY: u32 = u32::MAX;
 
 impl Fault {
     /// Strikes every `verb` on `role`, for ever.
     pub fn always(role: Role, verb: Verb, harm: Harm) -> Fault {
-        Fault { role: Some(role), verb: Some(verb), spare: 0, times: u64::MAX, harm }
+        Fault { role: Some(role), verb: Some(verb), spare: 0, times: u64::MAX, harm, owner: NOBODY }
     }
 
     /// Strikes the operation number `n` (from 0), whatever it is.
     pub fn nth(n: u64, harm: Harm) -> Fault {
-        Fault { role: None, verb: None, spare: n, times: 1, harm }
+        Fault { role: None, verb: None, spare: n, times: 1, harm, owner: NOBODY }
     }
 
     /// What happens to this operation; counts it.

@@ -17,7 +17,7 @@ mod names;
 mod perform;
 
 pub use fates::Fates;
-pub use faults::{Fault, Harm, Role, Verb, classify};
+pub use faults::{Fault, Harm, NOBODY, Role, Verb, classify};
 pub use image::SECTOR_BYTES;
 pub use names::NodeId;
 
@@ -80,6 +80,8 @@ pub struct Platter {
     reads: Vec<DiskOp>,
     /// Faults to come; data, so that a scenario can list them.
     pub faults: Vec<Fault>,
+    /// Owners of the faults that struck, until somebody takes them.
+    pub struck: Vec<u32>,
     /// Bytes that files may take together.
     pub capacity: u64,
     /// What happened so far.
@@ -97,6 +99,7 @@ impl Default for Platter {
             syncs: Vec::new(),
             reads: Vec::new(),
             faults: Vec::new(),
+            struck: Vec::new(),
             capacity: u64::MAX,
             counts: Counts::default(),
         }
@@ -119,10 +122,7 @@ impl Disk for Platter {
 impl Platter {
     /// How many operations could be next: the first of each ordered lane, every sync that has begun, every read.
     pub fn ready(&self) -> usize {
-        usize::from(!self.journal.is_empty())
-            + usize::from(!self.store.is_empty())
-            + self.syncs.len()
-            + self.reads.len()
+        [Lane::Journal, Lane::Store, Lane::Reads].map(|lane| self.ready_in(lane)).iter().sum()
     }
 
     /// Performs the operation number `choice` of those that are [`Platter::ready`] (modulo their
@@ -137,25 +137,36 @@ impl Platter {
         Some(Completion { done: op.done, result })
     }
 
-    /// Performs the next operation of `lane`; of reads and of syncs that have begun, which have no order, the one
-    /// number `choice` (modulo their number). None when there is none.
+    /// Performs the operation number `choice` of those of `lane` that are [`Platter::ready_in`] (modulo their
+    /// number). None when there is none.
     pub fn step_lane(&mut self, lane: Lane, choice: usize) -> Option<Completion> {
-        let ordered = usize::from(!self.journal.is_empty()) + usize::from(!self.store.is_empty());
+        let before = match lane {
+            Lane::Journal => 0,
+            Lane::Store => self.ready_in(Lane::Journal),
+            Lane::Reads => self.ready_in(Lane::Journal) + self.ready_in(Lane::Store),
+        };
+        self.step(before + choice.checked_rem(self.ready_in(lane))?)
+    }
+
+    /// How many operations of a lane could be next: the first of an ordered one, every sync that has begun, every
+    /// read.
+    pub fn ready_in(&self, lane: Lane) -> usize {
         match lane {
-            Lane::Journal if self.journal.is_empty() => None,
-            Lane::Store if self.store.is_empty() => None,
-            Lane::Journal => self.step(0),
-            Lane::Store => self.step(ordered - 1),
-            Lane::Reads => self.step(ordered + choice.checked_rem(self.waiting(lane))?),
+            Lane::Journal => usize::from(!self.journal.is_empty()),
+            Lane::Store => usize::from(!self.store.is_empty()) + self.syncs.len(),
+            Lane::Reads => self.reads.len(),
         }
     }
 
-    /// How many operations wait in a lane; syncs that have begun count as reads, for they have no order either.
-    pub fn waiting(&self, lane: Lane) -> usize {
+    /// The operation that [`Platter::step_lane`] would perform.
+    pub fn peek_in(&self, lane: Lane, choice: usize) -> Option<&DiskOp> {
+        let choice = choice.checked_rem(self.ready_in(lane))?;
         match lane {
-            Lane::Journal => self.journal.len(),
-            Lane::Store => self.store.len(),
-            Lane::Reads => self.syncs.len() + self.reads.len(),
+            Lane::Journal => self.journal.front(),
+            Lane::Store => {
+                self.store.front().into_iter().chain(self.syncs.iter().map(|s| &s.0)).nth(choice)
+            }
+            Lane::Reads => self.reads.get(choice),
         }
     }
 
@@ -239,9 +250,8 @@ impl Platter {
     }
 
     /// Bytes of a file as a reader thread beside the lanes would see them now.
-    pub fn read(&self, file: &FileName, at: u64, len: u64) -> Result<Bytes, DiskError> {
-        let mut fork = self.clone();
-        match fork.perform(OpKind::Read { file: file.clone(), at, len }, true)? {
+    pub fn read(&mut self, file: &FileName, at: u64, len: u64) -> Result<Bytes, DiskError> {
+        match self.perform(OpKind::Read { file: file.clone(), at, len }, true)? {
             DiskOk::Bytes(bytes) => Ok(bytes),
             other => panic!("a read brings bytes, not {other:?}"),
         }

@@ -1,6 +1,6 @@
 //! What each operation does to a platter.
 
-use super::faults::{Harm, Verb, classify};
+use super::faults::{Harm, NOBODY, Verb, classify};
 use super::file::File;
 use super::names::NodeId;
 use super::{Platter, Role};
@@ -83,7 +83,13 @@ impl Platter {
     fn harm(&mut self, kind: &OpKind, durable: bool) -> Result<(Option<Harm>, Sync), DiskError> {
         self.counts.ops += 1;
         let (role, verb) = classify(kind);
-        let harm = self.faults.iter_mut().fold(None, |hit, f| f.strikes(role, verb).or(hit));
+        let mut harm = None;
+        for fault in &mut self.faults {
+            if let Some(struck) = fault.strikes(role, verb) {
+                harm = Some(struck);
+                self.struck.extend(Some(fault.owner).filter(|owner| *owner != NOBODY));
+            }
+        }
         self.counts.faults += u64::from(harm.is_some());
         let sync = match harm {
             Some(Harm::Io) => return Err(injected(DiskErrorKind::Io, "EIO", role, verb)),

@@ -11,6 +11,7 @@
 //! | `mod` | the state, and what each event does |
 //! | `node` | a node's turn, its disk, its deaths and births |
 //! | `net` | links: pieces on their way, resets, the kernel's windows |
+//! | `doom` | ends that wait for a process: storms of crashes, crashes at an operation |
 //! | `client` | the body of a client: connecting, timeouts, frames |
 //! | `audit` | an auditor who reads everything through the wire |
 //! | `trace` | the hash of everything that happens, and the story for people |
@@ -19,6 +20,7 @@
 
 mod audit;
 pub mod client;
+pub mod doom;
 mod net;
 mod node;
 pub mod trace;
@@ -61,6 +63,8 @@ pub enum Happening {
     Client { client: u32 },
     /// A process that ended is started again.
     Restart { node: u32, life: u32 },
+    /// The end that a storm of crashes holds for this life.
+    Doom { node: u32, life: u32 },
     /// A fault strikes.
     Strike { n: u32 },
     /// A fault is over.
@@ -92,6 +96,8 @@ pub struct World {
     pub strikes: Vec<Strike>,
     /// How many did harm, by row of [`FAULTS`].
     pub struck: Vec<u64>,
+    /// Strikes that did harm or lay in wait for something to harm.
+    pub armed: u64,
     /// Rare states that were reached.
     pub marks: Marks,
     /// Hash of everything that happened.
@@ -130,6 +136,7 @@ impl World {
             facts: Vec::new(),
             strikes,
             struck: vec![0; FAULTS.len()],
+            armed: 0,
             marks: Marks::default(),
             hash: Digest::default(),
             hashes: None,
@@ -178,6 +185,7 @@ impl World {
                     self.boot(node);
                 }
             }
+            Happening::Doom { node, life } => self.doom(node, life),
             Happening::Strike { n } => self.strike(n),
             Happening::Mend { n } => self.mend(n),
         }
@@ -243,16 +251,18 @@ impl World {
         let strike = &self.strikes[n as usize];
         let (node, lasts, spec) = (strike.node, strike.lasts, strike.spec);
         let chance = Chance::of(self.seed, Who::Fault(strike.stream), Purpose::Effect);
-        let mut hit = Hit { node, until: self.now + lasts, chance, memo: 0 };
         let scenario = Arc::clone(&self.scenario);
         let fault = &scenario.faults[spec];
+        let until = self.now + lasts;
+        let mut hit = Hit { node, until, n, row: fault.row, chance, memo: 0 };
         let harmed = fault.fault.strike(self, &mut hit);
         let kind = if harmed { Kind::Fault } else { Kind::Note };
         self.tell_as(kind, Actor::Node(node), || {
             format!("FAULT {} {}", fault.name(), if harmed { "" } else { "finds nothing to harm" })
         });
         if harmed {
-            self.struck[fault.row] += 1;
+            self.struck[fault.row] += u64::from(!fault.fault.lies_in_wait());
+            self.armed += 1;
             self.heap.push(hit.until, Happening::Mend { n });
             self.strikes[n as usize].hit = Some(hit);
         }

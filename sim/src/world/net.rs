@@ -357,7 +357,10 @@ impl World {
             if tiny && link.in_flight > 0 {
                 return Ok(());
             }
-            match link.take(&self.nodes[id as usize].platter).expect("looked at above") {
+            let taken = link.take(&mut self.nodes[id as usize].platter).expect("looked at above");
+            self.bitten(id);
+            let Some(link) = self.links.find_mut(conn) else { return Ok(()) };
+            match taken {
                 Ok(mut bytes) => {
                     let room = link.window.saturating_sub(link.in_flight).max(SHORT_BYTES_MIN);
                     link.put_back(&mut bytes, if tiny { TINY_BYTES } else { room });

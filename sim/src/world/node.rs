@@ -1,5 +1,6 @@
 //! A node: a real shard, its platter and its clock, and how a process is born and dies.
 
+use super::doom::{Storm, Trap};
 use super::trace::{self, Actor, Kind, Line};
 use super::{Happening, World};
 use crate::chance::{Chance, Purpose, Who};
@@ -9,7 +10,7 @@ use crate::failure::Failure;
 use crate::heap::{MS, Nanos};
 use crate::link::Piece;
 use crate::marks::{Mark, Marks};
-use crate::platter::{Fate, Platter, Unsynced};
+use crate::platter::{Fate, Platter, Role, Unsynced, classify};
 use crate::scenario::Scenario;
 use sordini_core::limits::EVENTS_PER_TURN_MAX;
 use sordini_core::seam::{
@@ -59,6 +60,18 @@ pub struct Node {
     pub disk_factor: u64,
     /// How many faults hold each lane.
     pub stuck: [u32; 3],
+    /// Files of these roles hold what is asked of them, and with it all that must wait behind it.
+    pub stuck_roles: Vec<Role>,
+    /// Mean time by which timers come too late.
+    pub timers_late: Nanos,
+    /// How many faults have timers come too early.
+    pub timers_early: u32,
+    /// What ends one life after another.
+    pub storms: Vec<Storm>,
+    /// What ends the process at an operation of its disk.
+    pub traps: Vec<Trap>,
+    /// Disk operations left to this life.
+    pub(super) ops_left: Option<u64>,
     /// Operations of each lane that are under way.
     working: [u32; 3],
     /// Operations of each lane that would be done if it were not stuck.
@@ -74,6 +87,7 @@ pub struct Node {
     turns: Chance,
     disk: Chance,
     seeds: Chance,
+    timers: Chance,
 }
 
 /// How a process ends.
@@ -114,6 +128,12 @@ impl Node {
             clogged_out: 0,
             disk_factor: 1,
             stuck: [0; 3],
+            stuck_roles: Vec::new(),
+            timers_late: 0,
+            timers_early: 0,
+            storms: Vec::new(),
+            traps: Vec::new(),
+            ops_left: None,
             working: [0; 3],
             held: [0; 3],
             faults_at_boot: 0,
@@ -125,7 +145,19 @@ impl Node {
             turns: Chance::of(seed, who, Purpose::Turns),
             disk: Chance::of(seed, who, Purpose::Disk),
             seeds: Chance::of(seed, who, Purpose::Seed),
+            timers: Chance::of(seed, who, Purpose::Timers),
         }
+    }
+
+    /// When a timer that is due at `due` comes: then, if no fault has it come late or early.
+    fn timer(&mut self, due: Nanos, now: Nanos) -> Nanos {
+        let late = match self.timers_late {
+            0 => 0,
+            mean => self.timers.exponential(mean),
+        };
+        // Ever earlier timers would never end.
+        let early = self.timers_early > 0 && due - now > MS && self.timers.odds(1, 2);
+        if early { now + MS + self.timers.below(due - now - MS) } else { due.saturating_add(late) }
     }
 
     /// What the process is told of time and space.
@@ -194,7 +226,7 @@ impl World {
         node.shard = shard(&self.scenario, seed);
         node.life += 1;
         (node.up, node.powered, node.listening) = (true, true, false);
-        node.clock.booted = self.now;
+        node.clock.boot(self.now);
         node.out = Outbox::default();
         node.faults_at_boot = node.platter.counts.faults;
         (node.working, node.held) = ([0; 3], [0; 3]);
@@ -203,6 +235,7 @@ impl World {
         let life = node.life;
         self.tell_as(Kind::Boot, Actor::Node(id), || format!("a process begins, life {life}"));
         self.deliver(id, Event::Boot);
+        self.threaten(id);
     }
 
     /// The process ends. False if there was none.
@@ -359,7 +392,7 @@ impl World {
         }
         let node = &mut self.nodes[id as usize];
         if let Some(mono) = node.shard.deadline() {
-            let at = node.clock.when(mono).max(self.now + 1);
+            let at = node.timer(node.clock.when(mono).max(self.now + 1), self.now);
             if at < node.timer_at {
                 node.timer_at = at;
                 self.heap.push(at, Happening::Timer { node: id, life: node.life });
@@ -378,9 +411,10 @@ impl World {
         node.timer_at = Nanos::MAX;
         let Some(mono) = node.shard.deadline() else { return };
         let at = node.clock.when(mono);
-        if at <= self.now {
+        if at <= self.now || node.timers_early > 0 {
             self.deliver(id, Event::Tick);
         } else {
+            let at = node.timer(at, self.now);
             node.timer_at = at;
             self.heap.push(at, Happening::Timer { node: id, life });
         }
@@ -389,10 +423,7 @@ impl World {
     /// Operations of a lane get under way as far as its order allows.
     fn start_disk(&mut self, id: u32, lane: Lane) {
         let node = &mut self.nodes[id as usize];
-        let wanted = match lane {
-            Lane::Reads => node.platter.waiting(lane) as u32,
-            _ => u32::from(node.platter.waiting(lane) > 0),
-        };
+        let wanted = node.platter.ready_in(lane) as u32;
         while node.working[lane as usize] < wanted {
             node.working[lane as usize] += 1;
             let mean = match lane {
@@ -412,17 +443,24 @@ impl World {
         if !node.up || node.life != life {
             return;
         }
-        if node.stuck[lane as usize] > 0 {
+        let choice = match node.platter.ready_in(lane) {
+            0 | 1 => 0,
+            ready => node.disk.index(ready),
+        };
+        let next = node.platter.peek_in(lane, choice).map(|op| classify(&op.kind));
+        if node.stuck[lane as usize] > 0
+            || next.is_some_and(|(role, _)| node.stuck_roles.contains(&role))
+        {
             node.held[lane as usize] += 1;
             return;
         }
         node.working[lane as usize] -= 1;
-        let choice = match lane {
-            Lane::Reads => node.disk.index(node.platter.waiting(lane)),
-            _ => 0,
-        };
+        if next.is_some_and(|(role, verb)| self.is_trapped(id, role, verb)) {
+            return;
+        }
+        let node = &mut self.nodes[id as usize];
         let next = match (&self.story, lane) {
-            (Some(_), Lane::Journal | Lane::Store) => node.platter.next_in(lane),
+            (Some(_), Lane::Journal | Lane::Store) => node.platter.peek_in(lane, choice),
             _ => None,
         };
         let durable = next.is_some_and(trace::makes_durable);
@@ -433,9 +471,18 @@ impl World {
         self.tell_as(kind, Actor::Node(id), || {
             format!("disk: {op} -> {}", trace::result(&completion.result))
         });
+        self.bitten(id);
         self.complete(id, completion);
         self.start_disk(id, lane);
-        self.start_disk(id, Lane::Reads); // a sync may be next, which goes on beside its lane
+        self.wear(id);
+    }
+
+    /// Faults that lay in wait in the disk have struck: they count.
+    pub(super) fn bitten(&mut self, id: u32) {
+        for n in self.nodes[id as usize].platter.struck.drain(..) {
+            let spec = self.strikes[n as usize].spec;
+            self.struck[self.scenario.faults[spec].row] += 1;
+        }
     }
 
     fn complete(&mut self, id: u32, completion: Completion) {

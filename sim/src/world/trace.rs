@@ -139,6 +139,7 @@ impl World {
             Happening::Outward { conn } => (8, conn.0, 0),
             Happening::Client { client } => (9, client.into(), 0),
             Happening::Restart { node, life } => (10, node.into(), life.into()),
+            Happening::Doom { node, life } => (13, node.into(), life.into()),
             Happening::Strike { n } => (11, n.into(), 0),
             Happening::Mend { n } => (12, n.into(), 0),
         };
