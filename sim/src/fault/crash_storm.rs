@@ -50,7 +50,7 @@ fn draw(chance: &mut Chance) -> String {
         "every = \"1ms..20ms\"",
         "every = \"50ms..2s\"",
     ]);
-    let rest = chance.pick(&["1us..2us", "1ms..50ms", "100ms..1s"]);
+    let rest = chance.pick(&["1ms..50ms", "1ms..50ms", "100ms..1s"]);
     format!("{lasts}\npower = {}\nrest = \"{rest}\"\n", chance.pick(&[0, 8, 16]))
 }
 

@@ -4,13 +4,19 @@
 //! |---------|---------------------------------------------|-----------------------------------------|
 //! | Listing | entries of `checkpoint`, `journal`, root    | reads what is there, or makes the house |
 //! | Making  | directories of a new data directory         | starts an empty journal                 |
-//! | Reading | bytes of the checkpoints and journal files  | replays                                 |
+//! | Reading | bytes of the checkpoints and journal files, | replays                                 |
+//! |         | syncs of the directories that named them    |                                         |
 //! | Sealing | the group with this boot's number and marks | serves                                  |
 //!
 //! Nothing that recovery read is changed before it is over: it may crash and start again at any point.
 //! The newest readable checkpoint counts, in the order `current`, `next` (complete, but its rename was
 //! lost), `previous`. Log directories are not looked into: 1,000 logs cost no more than their lines in the
 //! checkpoint, and leftovers in them are cleaned while serving ([`super::sweep`]).
+//!
+//! A process that was killed leaves names that only the page cache knows: a checkpoint renamed and not synced, a new
+//! journal file. Whoever goes on from them (and writes over the journal that the checkpoint before needs) must first make them
+//! durable, or the next power failure brings the older names back. So the directories are synced before anything is
+//! written.
 //!
 //! A directory is new if it has no checkpoint and its journal has no group: nothing was ever acknowledged there. A
 //! crash leaves it so only before the first group is durable, and no log has a directory before then. So where
@@ -20,7 +26,8 @@ use super::replay::{Rebuilt, rebuild};
 use super::{Note, Recovered, Storage};
 use crate::checkpoint::{self, Checkpoint};
 use crate::disk::{
-    BLOCK_BYTES, DirEntry, DirName, DiskOk, DiskOp, DiskResult, Done, FileName, OpKind,
+    BLOCK_BYTES, DirEntry, DirName, DiskErrorKind, DiskOk, DiskOp, DiskResult, Done, FileName,
+    OpKind,
 };
 use crate::id::GroupSeq;
 use crate::io_errors::{Purpose, Verdict};
@@ -66,6 +73,8 @@ const LIST_CHECKPOINTS: u32 = 0;
 const LIST_JOURNAL: u32 = 1;
 const LIST_ROOT: u32 = 2;
 const MAKE: u32 = 6;
+/// Syncs of the directories whose names are believed.
+const SETTLE: u32 = 7;
 /// Reads of checkpoints, in the order in which they are believed.
 const CHECKPOINTS: [(u32, FileName, &str); 3] = [
     (3, FileName::Checkpoint, "current"),
@@ -111,6 +120,10 @@ impl Storage {
         let purpose = if step == MAKE { Purpose::Founding } else { Purpose::BootRead };
         let ok = match result {
             Ok(ok) => Some(ok),
+            Err(e) if step == SETTLE && e.kind != DiskErrorKind::NotFound => {
+                let why = format!("{e}: what recovery read may not be durable; start again");
+                return self.boot_failed(why, notes);
+            }
             Err(e) => match self.failed(now, purpose, &e, notes) {
                 Verdict::Absent => None,
                 Verdict::Unreadable if step <= LIST_ROOT => {
@@ -222,8 +235,12 @@ impl Storage {
             self.stage = Stage::Making { left: 3 };
             return;
         }
+        let named = [DirName::Root, DirName::Journal, DirName::Checkpoint];
+        let settle = |dir| DiskOp { kind: OpKind::SyncDir { dir }, done: Done::Boot(SETTLE) };
+        let syncs = named.len() as u32;
+        out.extend(named.map(settle));
         self.stage = Stage::Reading {
-            left: reads.len() as u32,
+            left: reads.len() as u32 + syncs,
             orphan,
             checkpoints: BTreeMap::new(),
             journal: Vec::new(),
