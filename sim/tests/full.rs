@@ -62,7 +62,7 @@ fn outlives(
     rig.platter.faults.push(fault);
     if !late {
         rig.crash(true, &mut |_| Fate::Kept);
-        rig.recover()?;
+        recover_at_last(rig)?;
     }
     work(rig, 600, &mut outcome)?;
     rig.platter.faults.clear();
@@ -83,6 +83,18 @@ fn outlives(
     rig.recover()?;
     check::contents(rig)?;
     Ok(outcome)
+}
+
+/// A boot that cannot make durable what it read refuses to serve; it is started again until it can.
+fn recover_at_last(rig: &mut Rig) -> Result<(), Failure> {
+    let harmed = std::mem::replace(&mut rig.harmed, Harmed::Errors);
+    rig.recover()?;
+    while rig.fatal.is_some() {
+        rig.crash(false, &mut |_| Fate::Kept);
+        rig.recover()?;
+    }
+    rig.harmed = harmed;
+    Ok(())
 }
 
 /// Every segment file is one that a log has, and no deleted log's directory is left.

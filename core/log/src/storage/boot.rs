@@ -121,7 +121,10 @@ impl Storage {
         let ok = match result {
             Ok(ok) => Some(ok),
             Err(e) if step == SETTLE && e.kind != DiskErrorKind::NotFound => {
-                let why = format!("{e}: what recovery read may not be durable; start again");
+                let why = format!(
+                    "{e}: what recovery read may not be durable; \
+                     see that the disk has space and no errors, and start again"
+                );
                 return self.boot_failed(why, notes);
             }
             Err(e) => match self.failed(now, purpose, &e, notes) {
