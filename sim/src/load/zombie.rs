@@ -150,9 +150,10 @@ impl Load for Zombie {
                 self.acked += 1;
                 Outcome::Success
             }
-            (Step::Dead(id), 47) => {
+            // Fenced; or too far ahead of a broker whose clock went back, in whichever epoch.
+            (Step::Dead(id), code @ (32 | 47)) | (Step::Live(id), code @ 32) => {
                 desk.ledger.refuse(id);
-                Outcome::Refused(47)
+                Outcome::Refused(code)
             }
             (Step::Dead(id), 0) => {
                 let what = format!("{id:?} of an old epoch was accepted: {:?}", self.producer);
