@@ -4,6 +4,7 @@
 //! other content shows. The ledger never looks into the broker. Everything in it is found by index, so that
 //! a long run costs no more per operation than a short one.
 
+pub mod admin;
 mod extent;
 
 pub use extent::{Extent, Known, Retention};
@@ -133,6 +134,8 @@ pub struct Ledger {
     pub retention: Retention,
     /// How far a broker's wall clock was ever ahead of the right one, ms.
     pub ahead_ms: i64,
+    /// What administrators asked for and were told.
+    pub admin: admin::Admin,
     /// Offsets that were looked up, with what was said.
     pub lookups: Vec<Lookup>,
     /// By node and producer id: whose it is.
@@ -200,7 +203,7 @@ impl Ledger {
         extent.end = extent.end.max(offset + 1);
     }
 
-    /// The producer cannot say any more that a record is there once at most.
+    /// The producer cannot say any more that a record is there once at most, behind those sent before.
     pub fn may_repeat(&mut self, id: RecordId) {
         self.of_mut(id).idempotent = false;
     }

@@ -10,6 +10,7 @@ mod agreement;
 mod consumer_view;
 mod dense_offsets;
 mod idempotence;
+mod metadata_linearizable;
 mod no_invention;
 mod retention;
 
@@ -38,6 +39,7 @@ pub const CHECKS: &[Check] = &[
     no_invention::ROW,
     idempotence::ROW,
     retention::ROW,
+    metadata_linearizable::ROW,
     consumer_view::ROW,
 ];
 

@@ -152,3 +152,39 @@ fn an_offset_that_was_looked_up_wrongly_is_seen() {
         assert_eq!(looked(timestamp, floor, found), ["consumer_view"], "{timestamp} {found:?}");
     }
 }
+
+#[test]
+fn answers_about_topics_that_no_order_explains_are_seen() {
+    use crate::ledger::admin::{Act, Told};
+    const NAME: (u32, u16) = (0, 0);
+    let told = |answers: &[(Act, Told)]| {
+        failing(|ledger, _| {
+            for (act, told) in answers {
+                let op = ledger.admin.begin(NAME, *act);
+                ledger.admin.end(op, *told);
+            }
+        })
+    };
+    let create = (Act::Create(2), Told::Done);
+    let seen = (Act::Describe, Told::Is(Some(2)));
+    assert!(told(&[create, seen, (Act::Delete, Told::Done)]).is_empty());
+    for wrong in [
+        &[create, (Act::Describe, Told::Is(None))][..], // forgotten
+        &[create, create],                              // made twice
+        &[create, (Act::Delete, Told::Done), seen],     // comes back
+        &[create, (Act::Grow(3), Told::Done), seen],    // shrinks
+        &[(Act::Delete, Told::Done)],
+    ] {
+        assert_eq!(told(wrong), ["metadata_linearizable"], "{wrong:?}");
+    }
+    // What was not answered may have happened or not, and at any time.
+    let open = |seen| {
+        failing(|ledger, _| {
+            ledger.admin.begin(NAME, Act::Create(1));
+            let look = ledger.admin.begin(NAME, Act::Describe);
+            ledger.admin.end(look, Told::Is(seen));
+        })
+    };
+    assert!(open(None).is_empty() && open(Some(1)).is_empty());
+    assert_eq!(open(Some(2)), ["metadata_linearizable"]);
+}

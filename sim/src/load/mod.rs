@@ -12,6 +12,7 @@ mod delete_records;
 mod hostile;
 mod produce;
 mod seek;
+mod topics;
 pub mod wire;
 mod zombie;
 
@@ -144,8 +145,15 @@ pub struct Row {
 }
 
 /// Every load.
-pub const LOADS: &[Row] =
-    &[consume::ROW, delete_records::ROW, hostile::ROW, produce::ROW, seek::ROW, zombie::ROW];
+pub const LOADS: &[Row] = &[
+    consume::ROW,
+    delete_records::ROW,
+    hostile::ROW,
+    produce::ROW,
+    seek::ROW,
+    topics::ROW,
+    zombie::ROW,
+];
 
 impl Spec {
     /// Reads a `[[load]]`. `number` is its place in the scenario.
