@@ -20,6 +20,7 @@ pub mod span;
 pub mod storage;
 pub mod time;
 mod time_read;
+pub mod wall;
 mod writer;
 
 pub use id::{Epoch, Generation, GroupSeq, LogDir, LogId, Lsn, Offset};

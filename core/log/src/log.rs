@@ -15,7 +15,7 @@ use crate::disk::Query;
 use crate::id::{Generation, GroupSeq, LogDir, Offset};
 use crate::segment::{Head, LogConfig, Mark, Segment};
 use crate::span::Spans;
-use crate::time::Now;
+use crate::time::Wall;
 use crate::writer::{Stale, Writer};
 use bytes::Bytes;
 use smallvec::SmallVec;
@@ -131,7 +131,7 @@ impl Log {
     }
 
     /// Takes a stamped batch at its end. Returns whether this is its first in group `seq`.
-    pub fn append(&mut self, now: Now, seq: GroupSeq, head: Head, batch: Batch) -> bool {
+    pub fn append(&mut self, wall: Wall, seq: GroupSeq, head: Head, batch: Batch) -> bool {
         assert!(
             head.base == self.end,
             "{}: appended {} at end {}",
@@ -139,10 +139,10 @@ impl Log {
             head.base,
             self.end
         );
-        let full = |s: &Segment| s.is_full_for(&head, &self.config, now.wall);
+        let full = |s: &Segment| s.is_full_for(&head, &self.config, wall);
         if self.writer.closed || self.segments.last().is_none_or(full) {
             self.writer.closed = false;
-            self.segments.push(Segment::new(self.end, now.wall));
+            self.segments.push(Segment::new(self.end, wall));
         }
         let segment = self.segments.last_mut().expect("one was pushed if there was none");
         let (base, at) = (segment.base, segment.bytes);
@@ -160,11 +160,11 @@ impl Log {
     }
 
     /// Takes a batch whose bytes are lost but whose offsets are known: it is held and cannot be read.
-    pub fn append_lost(&mut self, now: Now, seq: GroupSeq, base: Offset, next: Offset) -> bool {
+    pub fn append_lost(&mut self, wall: Wall, seq: GroupSeq, base: Offset, next: Offset) -> bool {
         assert!(base == self.end && next > base, "{}: lost {base} at {}", self.dir.log, self.end);
         let apart = |s: &Segment| next.0 - s.base.0 > i32::MAX as u64;
         if self.segments.last().is_none_or(apart) {
-            self.segments.push(Segment::new(self.end, now.wall));
+            self.segments.push(Segment::new(self.end, wall));
         }
         let segment = self.segments.last_mut().expect("one was pushed if there was none");
         let at = segment.bytes;

@@ -71,7 +71,7 @@ impl Node {
                     if replay.log == LogId::METADATA {
                         self.fold(batch)?;
                     }
-                    state.replay(batch, step.now.wall, producers_max);
+                    state.replay(batch, replay.wall, producers_max);
                 }
                 Replayed::HardState(bytes) => state
                     .replay_hard(bytes)

@@ -16,10 +16,9 @@ impl Node {
         let lookup = Lookup { metadata: &self.metadata, config: &self.config };
         let expiry_ms = lookup.number("producer.id.expiration.ms");
         let logs: Vec<LogId> = self.partitions.keys().copied().collect();
+        let now = self.storage.wall(step.now);
         for log in logs {
-            let begun = self.storage.segments(log).last().map(|segment| segment.created);
             let partition = self.partitions.get_mut(&log).expect("listed above");
-            let now = partition.clock.look(step.now, begun.unwrap_or(step.now.wall));
             partition.producers.expire(now, expiry_ms);
             if log != LogId::METADATA {
                 self.retain(log, now);

@@ -40,8 +40,6 @@ pub struct Partition {
     start: Offset,
     /// The group that makes `start` durable; `None` if it was when this boot began.
     start_group: Option<GroupSeq>,
-    /// Since when the wall clock has run ahead; see [`retention`].
-    pub(crate) clock: retention::ClockGuard,
 }
 
 /// What a partition was before this boot.
@@ -111,7 +109,6 @@ impl Partition {
             unsynced: VecDeque::new(),
             start,
             start_group: None,
-            clock: retention::ClockGuard::default(),
         }
     }
 

@@ -225,7 +225,8 @@ impl Partition {
         let batch = stamp.stamp(batch);
         if let Some(sequenced) = sequenced(&batch) {
             let timestamp = batch.header().max_timestamp();
-            self.producers.appended(sequenced, base, timestamp, now.wall, producers_max);
+            let at = storage.wall(now);
+            self.producers.appended(sequenced, base, timestamp, at, producers_max);
         }
         let next = Offset(batch.next_offset() as u64);
         let group = storage.append(now, self.log, self.epoch(), batch);

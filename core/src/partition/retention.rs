@@ -1,44 +1,6 @@
-//! Which segments are too old or too many, and whether the wall clock may be believed about it.
-//!
-//! A wall clock that jumps ahead would make everything look old. So a forward step beyond the monotonic clock of more than an
-//! hour deletes nothing until it has held for an hour: a wrong time is usually put right before that. A process that
-//! begins has no monotonic time to compare with, and a machine often begins with a wrong clock; there the step is counted from
-//! when the log's newest segment was begun. After a longer absence that costs an hour and nothing else.
+//! Which segments are too old or too many.
 
-use sordini_log::{Mono, Now, Offset, Wall};
-
-/// A forward step of the wall clock that is doubted, and how long it must hold to be believed, ms.
-const DOUBT_MS: i64 = 60 * 60 * 1000;
-
-/// Compares the wall clock with the monotonic one.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct ClockGuard {
-    /// Both clocks when last believed; live after the first look.
-    believed: Option<(Mono, Wall)>,
-    /// Since when the wall clock has been ahead of what the monotonic one would allow.
-    doubted: Option<Mono>,
-}
-
-impl ClockGuard {
-    /// The time that retention may count with; never later than the wall clock says. `known`: a time that has been, for
-    /// the first look.
-    pub fn look(&mut self, now: Now, known: Wall) -> Wall {
-        let (mono, wall) = *self.believed.get_or_insert((now.mono, known));
-        let expected = wall.0.saturating_add(now.mono.ms_since(mono) as i64);
-        if now.wall.0 <= expected.saturating_add(DOUBT_MS) {
-            self.believed = Some((now.mono, now.wall));
-            self.doubted = None;
-            return now.wall;
-        }
-        let since = *self.doubted.get_or_insert(now.mono);
-        if now.mono.ms_since(since) as i64 >= DOUBT_MS {
-            self.believed = Some((now.mono, now.wall));
-            self.doubted = None;
-            return now.wall;
-        }
-        Wall(expected)
-    }
-}
+use sordini_log::{Offset, Wall};
 
 /// What retention needs to know of a segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -132,38 +94,5 @@ mod tests {
             appended: Wall(1_000),
         }];
         assert_eq!(expired(&s, Wall(7_000), Some(5_000), None, Offset(10)), Some(Offset(10)));
-    }
-
-    #[test]
-    fn a_jump_of_the_wall_clock_is_believed_only_after_an_hour() {
-        let at = |s: u64, wall: i64| Now {
-            mono: Mono(s * 1_000_000_000),
-            wall: Wall(wall),
-            disk_free: 0,
-        };
-        let mut guard = ClockGuard::default();
-        let mut look = |now| guard.look(now, Wall(0));
-        assert_eq!(look(at(0, 0)), Wall(0));
-        assert_eq!(look(at(10, 10_000)), Wall(10_000));
-        let year = 365 * 24 * DOUBT_MS;
-        assert_eq!(look(at(20, year)), Wall(20_000));
-        assert_eq!(look(at(3600, year + 1)), Wall(3_600_000));
-        assert_eq!(look(at(3620, year + 2)), Wall(year + 2));
-        assert_eq!(look(at(3630, 5)), Wall(5), "back is always believed");
-    }
-
-    #[test]
-    fn a_process_that_begins_with_a_clock_ahead_of_its_log_doubts_it_too() {
-        let at = |s: u64, wall: i64| Now {
-            mono: Mono(s * 1_000_000_000),
-            wall: Wall(wall),
-            disk_free: 0,
-        };
-        let year = 365 * 24 * DOUBT_MS;
-        let mut guard = ClockGuard::default();
-        assert_eq!(guard.look(at(1, year), Wall(7)), Wall(7));
-        assert_eq!(guard.look(at(3602, year + 1), Wall(7)), Wall(year + 1));
-        let mut guard = ClockGuard::default();
-        assert_eq!(guard.look(at(1, DOUBT_MS), Wall(7)), Wall(DOUBT_MS), "less than an hour");
     }
 }

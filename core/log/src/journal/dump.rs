@@ -117,8 +117,10 @@ fn group(bytes: &Bytes, at: usize, first: block::Head) -> Option<Vec<String>> {
         (true, true) => before.push("nothing".into()),
         (false, true) => {}
     }
+    let wall =
+        footer.wall.map(|wall| format!(", written {} ms after 1970", wall.0)).unwrap_or_default();
     lines.push(format!(
-        "  footer: {} frames, synced through group {}; the group before held {}",
+        "  footer{wall}: {} frames, synced through group {}; the group before held {}",
         footer.frames,
         footer.synced_through.0,
         before.join(", "),

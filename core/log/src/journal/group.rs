@@ -15,6 +15,7 @@ use super::block::{self, Head, PAYLOAD_BYTES, le32, le64};
 use super::frame::{Frame, FrameKind, IDENTITY_BYTES, Identity};
 use crate::disk::Block;
 use crate::id::{GroupSeq, Lsn};
+use crate::time::Wall;
 use bytes::Bytes;
 
 /// Length of the fixed end of a footer in bytes.
@@ -38,6 +39,8 @@ pub struct Footer {
     pub synced_through: GroupSeq,
     /// Bytes of frames, from the group's first payload byte.
     pub frames_bytes: u32,
+    /// When it was handed to the disk, in whole seconds; `None` if that was not known.
+    pub wall: Option<Wall>,
     /// Number of frames.
     pub frames: u32,
     /// Encoded identities: one of every frame, then the echo.
@@ -123,6 +126,7 @@ impl Open {
         mut self,
         first: Head,
         synced_through: GroupSeq,
+        wall: Wall,
         echo: &Echo,
         scratch: &mut Vec<u8>,
     ) -> (Vec<Block>, Vec<Identity>) {
@@ -130,7 +134,7 @@ impl Open {
         let blocks = self.blocks(echo.entries.len(), 0);
         let frames_bytes = u32::try_from(self.filled).expect("a group is smaller than a file");
         scratch.clear();
-        encode_footer(&first, synced_through, frames_bytes, &self.entries, echo, scratch);
+        encode_footer(&first, synced_through, wall, frames_bytes, &self.entries, echo, scratch);
         self.blocks.truncate(blocks);
         let start = blocks * PAYLOAD_BYTES - scratch.len();
         block::blank(&mut self.blocks, self.filled, start);
@@ -194,6 +198,7 @@ impl Footer {
             lap: le32(t, 32),
             frames_bytes: le32(t, 36),
             frames,
+            wall: Some(Wall(i64::from(le32(t, 52)) * 1000)).filter(|wall| wall.0 > 0),
             lists: payload.slice(start..trailer),
             echo_whole: le32(t, 48) == 1,
         };
@@ -221,6 +226,7 @@ impl Footer {
 fn encode_footer(
     first: &Head,
     synced_through: GroupSeq,
+    wall: Wall,
     frames_bytes: u32,
     entries: &[Identity],
     echo: &Echo,
@@ -241,7 +247,7 @@ fn encode_footer(
     to.extend_from_slice(&count(entries.len()).to_le_bytes());
     to.extend_from_slice(&count(echo.entries.len()).to_le_bytes());
     to.extend_from_slice(&u32::from(echo.whole).to_le_bytes());
-    to.extend_from_slice(&[0; 4]);
+    to.extend_from_slice(&u32::try_from(wall.0.div_euclid(1000)).unwrap_or(0).to_le_bytes());
     assert_eq!(to.len() - trailer, TRAILER_BYTES, "the trailer as drawn");
     let crc = footer_checksum(to, trailer);
     to[trailer..trailer + 4].copy_from_slice(&crc.to_le_bytes());

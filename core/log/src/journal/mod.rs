@@ -30,7 +30,8 @@ pub use recovery::{Finding, Group, JournalError, JournalImage, recover};
 
 use crate::disk::{BLOCK_BYTES, Block, Data, DiskOp, Done, FileName, OpKind};
 use crate::id::GroupSeq;
-use crate::time::{Mono, Now};
+use crate::time::{Mono, Now, Wall};
+use crate::wall::WallGuard;
 use block::{Head, PAYLOAD_BYTES};
 use files::{FileState, Place, Ring, RingFile};
 use group::{ECHO_MAX, Echo, Open, TRAILER_BYTES};
@@ -131,6 +132,8 @@ pub struct Journal {
     again: Option<Mono>,
     /// Whether the disk was too full for the last file that was asked for, and for the last group.
     refused: Refused,
+    /// What time it is, as the groups' footers say it.
+    wall: WallGuard,
     memory: Memory,
 }
 
@@ -223,8 +226,19 @@ impl Journal {
             files_rest: None,
             again: None,
             refused: Refused::default(),
+            wall: WallGuard::default(),
             memory: Memory::default(),
         }
+    }
+
+    /// What an earlier life knew of the time: it was `known`, at the latest, at `mono` of this one.
+    pub fn remember(&mut self, mono: Mono, known: Wall) {
+        self.wall = WallGuard::since(mono, known);
+    }
+
+    /// The time, unless the wall clock is not to be believed; see [`WallGuard`].
+    pub fn look(&mut self, now: Now) -> Wall {
+        self.wall.look(now)
     }
 
     /// Puts a frame into the open group and returns the group whose durability makes it true.
@@ -258,6 +272,7 @@ impl Journal {
     /// Hands the next group to the disk if there is one, none is in flight and a file has room.
     /// Once per turn.
     pub fn flush(&mut self, now: Now, out: &mut Vec<DiskOp>) {
+        self.wall.look(now);
         self.grow(now.mono, out);
         self.write_next(out);
         self.invariants();
@@ -271,6 +286,7 @@ impl Journal {
         self.refused.group = false;
         self.synced = seq;
         self.unsealed = (!flight.seal).then_some(now.mono);
+        self.wall.look(now);
         self.memory.give_back(flight.blocks, self.group_blocks_max());
         self.write_closed(out);
         self.invariants();
@@ -424,7 +440,7 @@ impl Journal {
             at: place.at,
         };
         let (blocks, entries) =
-            group.finish(first, self.synced, &self.echo, &mut self.memory.footer);
+            group.finish(first, self.synced, self.wall.last(), &self.echo, &mut self.memory.footer);
         self.memory.entries = entries;
         self.echo = echo;
         self.ring.take(place, blocks.len(), seq);

@@ -350,6 +350,7 @@ impl Storage {
             Ok(rebuilt) => rebuilt,
             Err(why) => return self.boot_failed(why, notes),
         };
+        self.journal.remember(now.mono, rebuilt.wall);
         self.checkpointing.number = number;
         self.adopt(now, rebuilt, out, notes);
     }

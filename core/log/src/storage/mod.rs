@@ -34,7 +34,7 @@ use crate::journal::{Frame, Journal};
 use crate::log::{Log, LogRead};
 use crate::segment::{Head, LogConfig, Segment};
 use crate::span::Spans;
-use crate::time::{Mono, Now};
+use crate::time::{Mono, Now, Wall};
 use crate::time_read::TimeRead;
 use boot::Stage;
 use bytes::Bytes;
@@ -229,6 +229,11 @@ impl Storage {
         seq
     }
 
+    /// The time by which things are old, unless the wall clock is not to be believed.
+    pub fn wall(&mut self, now: Now) -> Wall {
+        self.journal.look(now)
+    }
+
     /// Appends a stamped batch: its base offset is the log's end.
     pub fn append(&mut self, now: Now, log: LogId, epoch: Epoch, batch: Batch) -> GroupSeq {
         let head = Head::of(&batch).expect("a stamped batch has offsets");
@@ -241,7 +246,7 @@ impl Storage {
             bytes: batch.bytes().clone(),
         });
         let entry = self.logs.get_mut(&log).expect("the log exists");
-        if entry.append(now, seq, head, batch) {
+        if entry.append(self.journal.look(now), seq, head, batch) {
             self.joined.push_back((seq, log));
         }
         entry.invariants();

@@ -3,6 +3,7 @@
 use crate::disk::{Found, OpKind};
 use crate::id::{Epoch, GroupSeq, LogDir, LogId, Offset};
 use crate::segment::later;
+use crate::time::Wall;
 use bytes::Bytes;
 use smallvec::SmallVec;
 use sordini_wire::batch::Batch;
@@ -105,6 +106,8 @@ pub struct RecoveredLog {
 pub struct Replay {
     /// Which log.
     pub log: LogId,
+    /// When it was written, as the journal knows it.
+    pub wall: Wall,
     /// What happened to it.
     pub what: Replayed,
 }

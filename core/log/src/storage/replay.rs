@@ -13,7 +13,7 @@ use crate::journal::{Finding, Frame, FrameKind, JournalImage};
 use crate::log::Log;
 use crate::segment::{Head, LogConfig};
 use crate::span::Span;
-use crate::time::Now;
+use crate::time::{Now, Wall};
 use crate::writer::{Home, Stale};
 use sordini_wire::batch::Batch;
 use std::collections::BTreeMap;
@@ -27,6 +27,8 @@ pub(super) struct Rebuilt {
     /// Ranges found lost by this recovery.
     pub marks: Vec<(LogId, Span)>,
     pub recovered: Box<Recovered>,
+    /// When the group at hand was written.
+    pub(super) wall: Wall,
     /// Frames of the group at hand may have been seen by the checkpoint.
     again: bool,
     /// Appends may be missing without a name.
@@ -40,11 +42,16 @@ pub(super) fn rebuild(
     image: JournalImage,
 ) -> Result<Rebuilt, String> {
     let checkpoint = checkpoint.unwrap_or_default();
+    // The newest time that somebody vouches for.
+    let segments = checkpoint.logs.iter().filter_map(|l| l.segments.last());
+    let known = image.groups.iter().find_map(|group| group.wall);
+    let wall = known.or(segments.map(|s| s.created).max()).unwrap_or(now.wall);
     let mut rebuilt = Rebuilt {
         boot: checkpoint.boot,
         logs: checkpoint.logs.into_iter().map(|l| (l.dir.log, restore(l))).collect(),
         removals: checkpoint.removals.into_iter().map(|d| (d.log, Removal::found(d))).collect(),
         marks: Vec::new(),
+        wall,
         again: false,
         holes: image.findings.iter().any(|f| matches!(f, Finding::Faulty { unknown: true, .. })),
         recovered: Box::new(Recovered { sections: checkpoint.sections, ..Recovered::default() }),
@@ -61,8 +68,9 @@ pub(super) fn rebuild(
         let seen = if first && !damaged { checkpoint.skip as usize } else { 0 };
         rebuilt.again = first && damaged && checkpoint.skip > 0;
         rebuilt.recovered.groups += 1;
+        rebuilt.wall = group.wall.unwrap_or(rebuilt.wall);
         for frame in group.frames.into_iter().skip(seen) {
-            rebuilt.frame(now, group.seq, frame).map_err(|why| {
+            rebuilt.frame(group.seq, frame).map_err(|why| {
                 format!(
                     "journal group {}: {why}; checkpoint and journal do not belong together: were \
                      files restored from different times?",
@@ -119,7 +127,8 @@ fn restore(saved: SavedLog) -> Log {
 }
 
 impl Rebuilt {
-    fn frame(&mut self, now: Now, seq: GroupSeq, frame: Frame) -> Result<(), String> {
+    fn frame(&mut self, seq: GroupSeq, frame: Frame) -> Result<(), String> {
+        let at = self.wall;
         let (log, what) = match frame {
             Frame::Append { log: id, epoch, base, last, bytes, .. } => {
                 let batch = Batch::parse(bytes).map_err(|e| format!("a batch of {id}: {e}"))?;
@@ -132,13 +141,13 @@ impl Rebuilt {
                     return Ok(());
                 }
                 if holes && base > end {
-                    self.lost(now, seq, id, end, base)?;
+                    self.lost(seq, id, end, base)?;
                 }
                 let log = self.log(id)?;
                 if base != log.end {
                     return Err(format!("{id} ends at {} and goes on at {base}", log.end));
                 }
-                log.append(now, seq, head, batch.clone());
+                log.append(at, seq, head, batch.clone());
                 self.recovered.bytes += u64::from(head.bytes);
                 (id, Replayed::Batch { epoch, batch })
             }
@@ -198,7 +207,7 @@ impl Rebuilt {
                 let end = self.log(id)?.end;
                 if to > end {
                     // In place of an append that is lost.
-                    return self.lost(now, seq, id, end, to);
+                    return self.lost(seq, id, end, to);
                 }
                 self.log(id)?.faulty.add(from, to);
                 self.marks.retain(|(log, s)| *log != id || s.from < from || s.to > to);
@@ -214,22 +223,16 @@ impl Rebuilt {
             }
             Frame::Seal => return Ok(()),
         };
-        self.recovered.replay.push(Replay { log, what });
+        self.recovered.replay.push(Replay { log, wall: self.wall, what });
         Ok(())
     }
 
     /// An append whose bytes are lost: the log holds the offsets, and says so for good.
-    fn lost(
-        &mut self,
-        now: Now,
-        seq: GroupSeq,
-        id: LogId,
-        from: Offset,
-        to: Offset,
-    ) -> Result<(), String> {
-        self.log(id)?.append_lost(now, seq, from, to);
+    fn lost(&mut self, seq: GroupSeq, id: LogId, from: Offset, to: Offset) -> Result<(), String> {
+        let wall = self.wall;
+        self.log(id)?.append_lost(wall, seq, from, to);
         self.marks.push((id, Span { from, to }));
-        self.recovered.replay.push(Replay { log: id, what: Replayed::Lost { from, to } });
+        self.recovered.replay.push(Replay { log: id, wall, what: Replayed::Lost { from, to } });
         Ok(())
     }
 

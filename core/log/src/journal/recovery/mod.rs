@@ -30,6 +30,7 @@ use super::frame::{Frame, FrameError};
 use super::group::{Echo, Footer};
 use crate::disk::BLOCK_BYTES;
 use crate::id::{GroupSeq, Lsn};
+use crate::time::Wall;
 use bytes::Bytes;
 use survey::{Candidate, Survey};
 
@@ -75,6 +76,8 @@ pub struct Group {
     pub seq: GroupSeq,
     /// Its position.
     pub lsn: Lsn,
+    /// When it was written, in whole seconds, if a footer says it.
+    pub wall: Option<Wall>,
     /// Its frames; in a FAULTY group a lost append is replaced by a `FaultyMark`.
     pub frames: Vec<Frame>,
 }
@@ -307,7 +310,7 @@ impl<'a> Recovery<'a> {
         let footer = s.footer.as_ref().ok_or_else(|| wrong("has no footer".into()))?;
         let frames =
             frames_of(&s.payload, footer).map_err(|e| wrong(format!("is unreadable: {e}")))?;
-        self.image.groups.push(Group { seq: s.seq, lsn: c.lsn, frames });
+        self.image.groups.push(Group { seq: s.seq, lsn: c.lsn, wall: footer.wall, frames });
         self.go_on_behind(&c);
         Ok(())
     }
@@ -319,8 +322,9 @@ impl<'a> Recovery<'a> {
         let at = s.candidate.as_ref().map(|c| (self.survey.number(c), c.at));
         let (seq, damage) = (s.seq, s.damage);
         let (lost, unknown) = (saved.lost, saved.unknown);
+        let wall = s.footer.as_ref().and_then(|footer| footer.wall);
         self.image.findings.push(Finding::Faulty { seq, lsn, at, damage, lost, unknown });
-        self.image.groups.push(Group { seq, lsn, frames: saved.frames });
+        self.image.groups.push(Group { seq, lsn, wall, frames: saved.frames });
         self.image.echo = echo.unwrap_or_default();
         match s.candidate {
             Some(c) => self.go_on_behind(&c),
