@@ -123,7 +123,17 @@ fn restore(saved: SavedLog) -> Log {
     log.writer.unswept = true;
     log.writer.stale = saved.segments.last().map(Stale::of);
     log.segments = saved.segments;
+    leave_emptied(&mut log);
     log
+}
+
+/// The files of a segment that ends where the log starts may be gone by now, or go at any moment: nothing
+/// continues it.
+fn leave_emptied(log: &mut Log) {
+    if log.segments.last().is_some_and(|s| s.next <= log.start) {
+        log.writer.closed = true;
+        log.writer.stale = None;
+    }
 }
 
 impl Rebuilt {
@@ -174,8 +184,7 @@ impl Rebuilt {
                 log.start = log.start.max(start);
                 log.durable_start = log.start;
                 log.faulty.remove(Offset(0), start);
-                // The files below it may be gone: what comes next must not continue one of them.
-                log.writer.closed |= log.segments.last().is_some_and(|s| s.next <= log.start);
+                leave_emptied(log);
                 (id, Replayed::Start(start))
             }
             Frame::HardState { log: id, state } => {

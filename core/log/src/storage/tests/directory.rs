@@ -118,3 +118,29 @@ fn a_disk_too_full_to_begin_on_is_refused_and_one_that_fills_later_is_waited_for
     rig.wait(2000);
     assert_eq!(rig.storage.room(), Room::Free);
 }
+
+#[test]
+fn a_checkpoint_that_names_a_segment_about_to_go_does_not_bring_it_back() {
+    let mut rig = Rig::booted(Mem::default());
+    let log = rig.create("orders-0", 1);
+    rig.append(log, 10, 100);
+    rig.run();
+    rig.wait(50);
+    // The checkpoint knows of the new start; the segment goes when that is durable.
+    rig.storage.set_start(log, Offset(10));
+    rig.checkpoint();
+    rig.run();
+    assert_eq!(rig.disk.list("orders-0"), ["partition.metadata"]);
+    rig.append(log, 1, 100);
+    rig.run();
+    let mut killed = Rig::booted(rig.disk.clone());
+    killed.append(log, 1, 100);
+    killed.run();
+    killed.wait(50);
+    killed.checkpoint();
+    killed.run();
+    let mut disk = killed.disk.clone();
+    disk.lose_power();
+    let mut again = Rig::booted(disk);
+    assert_eq!(again.read_all(log), expected(10, 12, 100));
+}
