@@ -117,13 +117,14 @@ fn nothing_is_left_half_done() {
 #[test]
 fn only_the_composition_knows_both_net_and_disk() {
     let allowed: BTreeMap<&str, &[&str]> = BTreeMap::from([
-        ("core/wire", [].as_slice()),
-        ("core/raft", &[]),
-        ("core/log", &["sordini-wire"]),
-        ("core", &["sordini-wire", "sordini-raft", "sordini-log"]),
+        ("core/mutant", [].as_slice()),
+        ("core/wire", &["sordini-mutant"]),
+        ("core/raft", &["sordini-mutant"]),
+        ("core/log", &["sordini-wire", "sordini-mutant"]),
+        ("core", &["sordini-wire", "sordini-raft", "sordini-log", "sordini-mutant"]),
         ("net", &["sordini-core"]),
         ("disk", &["sordini-log", "sordini-wire"]),
-        ("sim", &["sordini-core", "sordini-log", "sordini-wire", "sordini-raft"]),
+        ("sim", &["sordini-core", "sordini-log", "sordini-wire", "sordini-raft", "sordini-mutant"]),
     ]);
     for (room, may) in allowed {
         let manifest: toml::Table = read(format!("{room}/Cargo.toml")).parse().expect("TOML");
@@ -196,19 +197,26 @@ fn every_fault_load_and_check_has_a_row_and_a_file() {
 
 #[test]
 fn every_mutant_has_a_row_and_a_place_and_is_in_no_ordinary_build() {
-    let table = read("core/log/src/mutant.rs");
+    let table = read("core/mutant/src/lib.rs");
     let quoted = |key: &str| -> BTreeSet<String> {
         let rows = table.split(key).skip(1);
         rows.filter_map(|row| Some(row.split_once('"')?.0.to_owned())).collect()
     };
     let mut places = BTreeSet::new();
     for (path, text) in sources("core") {
-        if !path.ends_with("mutant.rs") {
+        if !path.starts_with("core/mutant") {
             let found = text.split("mutant!(").skip(1).filter_map(|t| t.split_once(','));
             places.extend(found.map(|(id, _)| id.trim().to_owned()));
         }
     }
     assert_eq!(quoted("id: \""), places, "rows of the table and places in the code");
+    let killers: BTreeSet<String> = files("scenarios/mutants", &[])
+        .iter()
+        .map(|name| name.trim_end_matches(".toml").to_owned())
+        .collect();
+    // A run that is not the same twice is found by comparing two.
+    let killed = places.into_iter().filter(|id| id != "N01").collect();
+    assert_eq!(killers, killed, "scenarios that kill a mutant, and mutants");
     let program = fs::read(env!("CARGO_BIN_EXE_sordini")).expect("the program");
     for change in quoted("change: \"") {
         let there = program.windows(change.len()).any(|w| w == change.as_bytes());
@@ -236,7 +244,7 @@ fn the_map_in_the_readme_shows_the_tree() {
             assert!(readme.contains(&format!("{name}/")), "README's map lacks {name}/");
         }
     }
-    for room in ["core/wire", "core/raft", "core/log", "net", "disk", "sim", "src"] {
+    for room in ["core/wire", "core/raft", "core/log", "core/mutant", "net", "disk", "sim", "src"] {
         assert!(root().join(room).is_dir(), "the map shows {room}, the tree does not");
     }
 }

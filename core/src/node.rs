@@ -22,7 +22,8 @@ use crate::session::RequestId;
 use damage::Suspicion;
 use rand_chacha::ChaCha8Rng;
 use rand_core::SeedableRng;
-use sordini_log::{GroupSeq, LogId, Mono, Note, Now, Offset, Room, Storage, StorageConfig, mutant};
+use sordini_log::{GroupSeq, LogId, Mono, Note, Now, Offset, Room, Storage, StorageConfig};
+use sordini_mutant::mutant;
 use sordini_wire::message::Message;
 use sordini_wire::message::produce::ProduceResponse;
 use std::collections::{BTreeMap, VecDeque};
@@ -279,7 +280,8 @@ impl Node {
     ) {
         match group {
             Some(group) if mutant!(S01, group > self.storage.durable(), false) => {
-                self.parked.entry(group).or_default().push(Parked { call, body, due });
+                let place = mutant!(B05, group, GroupSeq(group.0 - 1));
+                self.parked.entry(place).or_default().push(Parked { call, body, due });
                 self.parked_due = [self.parked_due, due].into_iter().flatten().min();
             }
             _ => self.replies.push((call.id, body)),
@@ -343,7 +345,7 @@ impl Node {
 
     /// Takes the answers that may leave.
     pub fn replies(&mut self) -> std::vec::Drain<'_, (RequestId, Option<Body>)> {
-        let () = mutant!(N01, (), sordini_log::mutant::shuffle(&mut self.replies));
+        let () = mutant!(N01, (), sordini_mutant::shuffle(&mut self.replies));
         self.replies.drain(..)
     }
 

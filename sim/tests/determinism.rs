@@ -1,6 +1,6 @@
 //! A map with a random order somewhere in the broker is caught, and the first event that differs is known.
 
-use sordini_log::mutant::{NONDETERMINISM, activate};
+use sordini_mutant::{NONDETERMINISM, activate};
 use sordini_sim::run::{Outcome, Watch, run};
 use sordini_sim::scenario::Scenario;
 use std::sync::Arc;

@@ -1,6 +1,6 @@
 //! A run of more than a thousand operations that fails is brought down to the one that shows why.
 
-use sordini_log::mutant::activate;
+use sordini_mutant::activate;
 use sordini_sim::run::{Watch, run};
 use sordini_sim::scenario::Scenario;
 use sordini_sim::shrink::{Plan, shrink};

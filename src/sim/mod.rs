@@ -5,6 +5,9 @@
 
 mod determinism;
 mod list;
+#[cfg(feature = "mutants")]
+mod mutants;
+mod nightly;
 mod recording;
 mod replay;
 mod run;
@@ -12,7 +15,7 @@ mod shrink;
 mod summary;
 mod swarm;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use clap::{Args, Subcommand};
 use sordini_sim::scenario::{Scenario, draw};
 use std::path::{Path, PathBuf};
@@ -36,6 +39,11 @@ pub enum SimCommand {
     List,
     /// Run seeds twice in two processes and compare everything that happens
     CheckDeterminism(DeterminismArgs),
+    /// Run every scenario, a swarm of fresh seeds for so long, and a sample of them in two processes
+    Nightly(NightlyArgs),
+    /// Measure the simulator by known bugs: which check finds each, with how many seeds, how soon
+    #[cfg(feature = "mutants")]
+    Mutants(MutantsArgs),
 }
 
 /// `sordini sim run`
@@ -98,9 +106,6 @@ pub struct ShrinkArgs {
     /// The seed; without one, the first seed that fails
     #[arg(long)]
     seed: Option<u64>,
-    /// Write one page that shows what is left of the run
-    #[arg(long, value_name = "FILE")]
-    html: Option<PathBuf>,
     /// Be content after so long with what was reached
     #[arg(long, value_parser = duration, default_value = "60s")]
     time: Duration,
@@ -116,6 +121,52 @@ pub struct DeterminismArgs {
     #[arg(long, default_value = "0..20")]
     seeds: Seeds,
     /// How many seeds are compared at once
+    #[arg(long, default_value_t = 1)]
+    jobs: usize,
+}
+
+/// `sordini sim nightly`
+#[derive(Args, Debug)]
+pub struct NightlyArgs {
+    /// How long the swarm runs, such as 60s or 2h; all else takes a few minutes
+    #[arg(long, value_parser = duration, default_value = "2h")]
+    time: Duration,
+    /// The folder of the scenarios
+    #[arg(long, default_value = "scenarios")]
+    folder: PathBuf,
+    /// The first seed of the swarm instead of one that the clock gives
+    #[arg(long)]
+    from: Option<u64>,
+    /// How many seeds are run in two processes
+    #[arg(long, default_value_t = 20)]
+    twice: u64,
+    /// How many runs go on at once
+    #[arg(long, default_value_t = 1)]
+    jobs: usize,
+}
+
+/// `sordini sim mutants`
+#[cfg(feature = "mutants")]
+#[derive(Args, Debug)]
+pub struct MutantsArgs {
+    /// Only these, by their ids
+    ids: Vec<String>,
+    /// Seeds of each base, FROM..TO; TO is not included
+    #[arg(long, default_value = "0..1000000")]
+    seeds: Seeds,
+    /// How long the swarm hunts from one base
+    #[arg(long, value_parser = duration, default_value = "60s")]
+    time: Duration,
+    /// From how many bases the swarm hunts
+    #[arg(long, default_value_t = 5)]
+    bases: u64,
+    /// Only the scenarios that were written to kill, without the swarm
+    #[arg(long)]
+    scripts: bool,
+    /// The folder of those scenarios
+    #[arg(long, default_value = "scenarios/mutants")]
+    folder: PathBuf,
+    /// How many runs go on at once
     #[arg(long, default_value_t = 1)]
     jobs: usize,
 }
@@ -165,10 +216,7 @@ pub enum Verdict {
 pub fn run(command: &SimCommand) -> ExitCode {
     #[cfg(feature = "mutants")]
     if let Ok(id) = std::env::var("SORDINI_MUTANT") {
-        assert!(
-            sordini_log::mutant::activate(Some(&id)),
-            "SORDINI_MUTANT: there is no mutant {id}"
-        );
+        assert!(sordini_mutant::activate(Some(&id)), "SORDINI_MUTANT: there is no mutant {id}");
     }
     let verdict = match command {
         SimCommand::Run(args) => run::run(args),
@@ -177,6 +225,9 @@ pub fn run(command: &SimCommand) -> ExitCode {
         SimCommand::Shrink(args) => shrink::run(args),
         SimCommand::List => list::run(),
         SimCommand::CheckDeterminism(args) => determinism::run(args),
+        SimCommand::Nightly(args) => nightly::run(args),
+        #[cfg(feature = "mutants")]
+        SimCommand::Mutants(args) => mutants::run(args),
     };
     match verdict {
         Ok(Verdict::Held) => ExitCode::SUCCESS,
@@ -209,13 +260,6 @@ fn scenario(file: &Path) -> Result<Arc<Scenario>> {
     let text = std::fs::read_to_string(file)
         .map_err(|e| anyhow::anyhow!("{}: expected a scenario: {e}", file.display()))?;
     Ok(Arc::new(Scenario::parse(&file.display().to_string(), &text)?))
-}
-
-/// Writes a page that explains a run.
-fn write_page(file: &Path, page: &str) -> Result<()> {
-    std::fs::write(file, page).with_context(|| {
-        format!("cannot write the page {}; give --html a file that can be written", file.display())
-    })
 }
 
 /// The command that repeats a run.

@@ -34,6 +34,22 @@ pub struct Crew<'a> {
 }
 
 impl Crew<'_> {
+    /// Runs seeds until one fails: the least that did, and its check.
+    #[cfg(feature = "mutants")]
+    pub fn first_failure(
+        &self,
+        scenario: &(dyn Fn(u64) -> Arc<Scenario> + Sync),
+    ) -> Option<(u64, &'static str)> {
+        let mut first: Option<(u64, &'static str)> = None;
+        self.each(scenario, &mut |seed, outcome| {
+            let failed = outcome.failure.map(|failure| (seed, failure.check));
+            first = first.into_iter().chain(failed).min();
+            Ok(first.is_none())
+        })
+        .expect("nothing is printed");
+        first
+    }
+
     /// Runs seeds until the time is over, all have run, or one fails. Says whether one did; it is told with the command
     /// that repeats it.
     pub fn work(
@@ -41,12 +57,33 @@ impl Crew<'_> {
         scenario: &(dyn Fn(u64) -> Arc<Scenario> + Sync),
         summary: &mut Summary,
     ) -> Result<bool> {
+        let mut failed = false;
+        self.each(scenario, &mut |seed, outcome| {
+            summary.add(&outcome.report);
+            if let Some(failure) = outcome.failure {
+                failed = true;
+                let (at, again) = (failure.at / 1_000_000, repeat(self.file, seed));
+                print(&format!(
+                    "FAILED seed {seed} at {at} ms: {failure}\n  repeat it: {again}\n"
+                ))?;
+            }
+            Ok(!failed)
+        })?;
+        Ok(failed)
+    }
+
+    /// Runs seeds until the time is over, all have run, or `heed` has enough of them.
+    fn each(
+        &self,
+        scenario: &(dyn Fn(u64) -> Arc<Scenario> + Sync),
+        heed: &mut dyn FnMut(u64, Outcome) -> Result<bool>,
+    ) -> Result<()> {
         let (next, stop) = (AtomicU64::new(self.seeds.from), AtomicBool::new(false));
         let end = self.time.map(|time| Instant::now() + time);
         let (told, heard) = mpsc::channel::<(u64, Outcome)>();
         // A panic of the broker is a result, told like any other.
         std::panic::set_hook(Box::new(|_| {}));
-        let failed = std::thread::scope(|scope| -> Result<bool> {
+        let heeded = std::thread::scope(|scope| -> Result<()> {
             for _ in 0..self.jobs.max(1) {
                 let (told, next, stop) = (told.clone(), &next, &stop);
                 scope.spawn(move || {
@@ -65,21 +102,14 @@ impl Crew<'_> {
                 });
             }
             drop(told);
-            let mut failed = false;
             for (seed, outcome) in heard {
-                summary.add(&outcome.report);
-                if let Some(failure) = outcome.failure {
-                    failed = true;
+                if !heed(seed, outcome)? {
                     stop.store(true, Ordering::Relaxed);
-                    let (at, again) = (failure.at / 1_000_000, repeat(self.file, seed));
-                    print(&format!(
-                        "FAILED seed {seed} at {at} ms: {failure}\n  repeat it: {again}\n"
-                    ))?;
                 }
             }
-            Ok(failed)
+            Ok(())
         });
         drop(std::panic::take_hook());
-        failed
+        heeded
     }
 }

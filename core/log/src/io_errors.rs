@@ -22,6 +22,7 @@
 //! [`crate::storage::Storage::mark_faulty`] if the bytes are bad.
 
 use crate::disk::DiskErrorKind;
+use sordini_mutant::mutant;
 
 /// What an operation was for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,6 +69,7 @@ pub fn verdict(purpose: Purpose, kind: DiskErrorKind) -> Verdict {
         (Purpose::BootRead, Full | Io | Corrupt | Stale) => Verdict::Unreadable,
         (Purpose::Founding, Full) => Verdict::Refuse,
         (_, Full) => Verdict::Retry,
+        (Purpose::JournalGroup, Io) => mutant!(S02, Verdict::Fatal, Verdict::Retry),
         (_, NotFound | Io | Corrupt | Stale) => Verdict::Fatal,
     }
 }

@@ -14,7 +14,6 @@ pub mod id;
 pub mod io_errors;
 pub mod journal;
 mod log;
-pub mod mutant;
 pub mod segment;
 pub mod span;
 pub mod storage;

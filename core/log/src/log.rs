@@ -19,6 +19,7 @@ use crate::time::Wall;
 use crate::writer::{Stale, Writer};
 use bytes::Bytes;
 use smallvec::SmallVec;
+use sordini_mutant::mutant;
 use sordini_wire::batch::Batch;
 use std::collections::VecDeque;
 
@@ -347,7 +348,7 @@ impl Log {
 
     /// Drops cached batches that end at or below `upto` and are written. Returns the bytes freed.
     pub fn forget(&mut self, upto: Offset) -> u64 {
-        let (mut freed, limit) = (0, upto.min(self.written));
+        let (mut freed, limit) = (0, upto.min(mutant!(B04, self.written, self.synced)));
         while self.cache.front().is_some_and(|first| first.next <= limit) {
             freed += self.cache.pop_front();
         }

@@ -16,6 +16,7 @@ use crate::segment::{INDEX_ENTRY_BYTES, Segment, TIME_ENTRY_BYTES};
 use crate::storage::StorageConfig;
 use bytes::Bytes;
 use smallvec::SmallVec;
+use sordini_mutant::mutant;
 
 /// After so many bytes of batches the indexes are synced although their segment goes on.
 const INDEX_SYNC_BYTES: u64 = 16 << 20;
@@ -198,7 +199,7 @@ impl Log {
             sync: false,
         });
         self.write_indexes(segment, next, at == 0, ops);
-        if at == 0 {
+        if mutant!(S07, at == 0, false) {
             ops.push(OpKind::SyncDir { dir: DirName::Log(self.dir.clone()) });
         }
         let info = self.segments[self.segment_of(segment).expect("its batches are cached")];

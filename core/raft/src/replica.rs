@@ -1,6 +1,7 @@
 //! One replica of one log: hard state, what each voter holds durably, and the commit rule.
 
 use crate::EpochHistory;
+use sordini_mutant::mutant;
 
 /// A node of the cluster, by its `node.id`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -121,6 +122,7 @@ impl Replica {
     pub fn appended(&mut self, end: u64) {
         assert!(end >= self.end, "a leader never shortens its log: {end} < {}", self.end);
         self.end = end;
+        mutant!(B09, (), self.high_watermark = end);
     }
 
     /// The log now starts at `start`.

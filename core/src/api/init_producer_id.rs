@@ -9,6 +9,7 @@ use super::Stop;
 use crate::gather::Call;
 use crate::metadata::MetadataRecord;
 use crate::node::{Node, Step};
+use sordini_mutant::mutant;
 use sordini_wire::error::ErrorCode;
 use sordini_wire::message::init_producer_id::{InitProducerIdRequest, InitProducerIdResponse};
 
@@ -44,7 +45,7 @@ pub fn handle(
         node.producer_ids_group = block;
     }
     // An id of a block that is not set aside durably yet must not be heard of.
-    let group = node.producer_ids_group;
+    let group = mutant!(B16, node.producer_ids_group, None);
     let producer_id = node.producer_ids.start;
     node.producer_ids.start += 1;
     let answer = InitProducerIdResponse {

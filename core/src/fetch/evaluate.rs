@@ -9,6 +9,7 @@ use crate::partition::Partition;
 use crate::seam::FileSlice;
 use sordini_log::disk::{DiskErrorKind, DiskOk, DiskResult, Found};
 use sordini_log::{LogId, Mono, Offset, Read};
+use sordini_mutant::mutant;
 
 /// How far a second look goes beyond what a fetch allows, where its batches could not be located.
 const SUSPECT_BYTES: u64 = 16 << 20;
@@ -190,7 +191,7 @@ impl Node {
         };
         let until = match terms.read_committed {
             true => read.last_stable_offset,
-            false => read.high_watermark,
+            false => mutant!(B14, read.high_watermark, partition.end()),
         };
         let from = match admit(partition, target) {
             Ok(from) => from,

@@ -12,6 +12,7 @@ use crate::metadata::TopicId;
 use producers::{Producers, Sequenced};
 use sordini_log::segment::LogConfig;
 use sordini_log::{Epoch, GroupSeq, LogId, Offset, Wall};
+use sordini_mutant::mutant;
 use sordini_raft::{EpochHistory, HardState, NodeId, Replica};
 use sordini_wire::batch::Batch;
 use std::collections::VecDeque;
@@ -84,7 +85,8 @@ impl Partition {
     ) -> Partition {
         let mut replica = Replica::lead_alone(me, saved.hard, saved.history, end.0);
         replica.trimmed(start.0);
-        Partition::with(log, topic, name, index, config, replica, saved.producers, start)
+        let producers = mutant!(K01, saved.producers, Producers::default());
+        Partition::with(log, topic, name, index, config, replica, producers, start)
     }
 
     #[allow(clippy::too_many_arguments)] // the two constructors above
@@ -193,7 +195,7 @@ impl Partition {
             out.extend(epoch.to_be_bytes());
             out.extend(start.to_be_bytes());
         }
-        self.producers.save(out);
+        mutant!(B07, self.producers.save(out), Producers::default().save(out));
     }
 }
 

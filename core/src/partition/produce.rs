@@ -6,6 +6,7 @@ use super::{Partition, sequenced};
 use crate::config::topic::{Compression, Flush, TimestampType};
 use crate::limits;
 use sordini_log::{GroupSeq, Now, Offset, Storage};
+use sordini_mutant::mutant;
 use sordini_wire::batch::look::{RecordRules, Refusal as Inner, check_lengths, validate_records};
 use sordini_wire::batch::validate::{TimestampRule, TopicRules, against_topic};
 use sordini_wire::batch::{Batch, BatchBuilder, BatchError, RecordsError, Stamp};
@@ -161,7 +162,7 @@ impl Partition {
             Verdict::Append => Ok(None),
             // What is answered is what was observed: it must be durable first, like the original.
             Verdict::Duplicate { base, timestamp } => {
-                let group = self.unsynced().max(self.start_group());
+                let group = mutant!(B11, self.unsynced().max(self.start_group()), None);
                 Ok(Some(Appended { base, append_time: timestamp, group, wait: self.wait(group) }))
             }
             Verdict::OutOfOrder { expected } => {

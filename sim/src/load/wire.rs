@@ -13,7 +13,7 @@ use sordini_wire::message::header::{RequestHeader, ResponseHeader};
 use sordini_wire::message::list_offsets::{
     ListOffsetsPartition, ListOffsetsRequest, ListOffsetsTopic,
 };
-use sordini_wire::primitive::{Reader, Records, Str};
+use sordini_wire::primitive::{Part as Piece, Reader, Records, Str, Writer};
 
 const RECORD_BYTES_MAX: usize = 1 << 20;
 
@@ -28,11 +28,16 @@ pub fn framed<M: Message>(request: &M, version: i16, correlation: i32) -> BytesM
     };
     let header_version =
         request_header_version(ApiKey(M::API_KEY), version).expect("an API we know");
-    let (header, body) = (header.to_bytes(header_version), request.to_bytes(version));
-    let mut frame = BytesMut::with_capacity(4 + header.len() + body.len());
-    frame.extend_from_slice(&((header.len() + body.len()) as i32).to_be_bytes());
-    frame.extend_from_slice(&header);
-    frame.extend_from_slice(&body);
+    let mut writer = Writer::frame();
+    header.encode(&mut writer, header_version);
+    request.encode(&mut writer, version);
+    let mut frame = BytesMut::with_capacity(writer.len());
+    for part in writer.finish() {
+        match part {
+            Piece::Bytes(bytes) => frame.extend_from_slice(&bytes),
+            Piece::External { token, .. } => panic!("a request holds no external part {token}"),
+        }
+    }
     frame
 }
 

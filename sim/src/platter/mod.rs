@@ -73,6 +73,10 @@ pub struct Platter {
     names: Names,
     files: BTreeMap<NodeId, File>,
     next_node: NodeId,
+    /// Lengths of all files together.
+    used: u64,
+    /// Files that were looked up last and are found where they were: forgotten whenever a name changes.
+    found: Vec<(FileName, NodeId)>,
     journal: VecDeque<DiskOp>,
     store: VecDeque<DiskOp>,
     /// Syncs that have begun, and the file of each; never at the front of `store`.
@@ -94,6 +98,8 @@ impl Default for Platter {
             names: Names::default(),
             files: BTreeMap::new(),
             next_node: 1,
+            used: 0,
+            found: Vec::new(),
             journal: VecDeque::new(),
             store: VecDeque::new(),
             syncs: Vec::new(),
@@ -215,6 +221,8 @@ impl Platter {
                 None => fate(Unsynced::Length { file: node }),
             });
         }
+        self.found.clear();
+        self.used = self.files.values().map(File::len).sum();
     }
 
     /// The process ends and nothing else fails: what was queued is gone, what was written stays.
@@ -265,7 +273,7 @@ impl Platter {
 
     /// Bytes that can still be taken.
     pub fn free(&self) -> u64 {
-        self.capacity.saturating_sub(self.files.values().map(File::len).sum())
+        self.capacity.saturating_sub(self.used)
     }
 
     /// Digest of all paths and bytes as the process sees them.

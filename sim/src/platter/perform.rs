@@ -16,6 +16,9 @@ impl Platter {
     /// Does `kind`; nothing of it is made durable unless `durable` (and no fault lies about it).
     pub(super) fn perform(&mut self, kind: OpKind, durable: bool) -> DiskResult {
         let (harm, sync) = self.harm(&kind, durable)?;
+        if changes_names(&kind) {
+            self.found.clear();
+        }
         match kind {
             OpKind::Create { file, len } => self.create(&file, len, sync),
             OpKind::Write { file, at, data, sync: wanted } => {
@@ -114,6 +117,7 @@ impl Platter {
         let file = self.files.get_mut(&node).expect("just made");
         file.truncate(0);
         file.truncate(len);
+        self.used = self.used - held + len;
         self.settle(node, sync)
     }
 
@@ -130,6 +134,7 @@ impl Platter {
         let len = self.files[&node].len();
         self.room_for((at + data.len()).saturating_sub(len))?;
         let file = self.files.get_mut(&node).expect("just found");
+        self.used += (at + data.len()).saturating_sub(len) * u64::from(!data.is_empty());
         match data {
             Data::Blocks(blocks) => {
                 for (n, block) in blocks.iter().enumerate() {
@@ -149,12 +154,22 @@ impl Platter {
 
     fn read_file(&mut self, name: &FileName, at: u64, len: u64) -> DiskResult {
         let node = self.file(name, Missing::Error)?;
+        self.bytes_of(node, name, at, len).map(DiskOk::Bytes)
+    }
+
+    pub(super) fn bytes_of(
+        &self,
+        node: NodeId,
+        name: &FileName,
+        at: u64,
+        len: u64,
+    ) -> Result<Bytes, DiskError> {
         let file = &self.files[&node];
         let bytes = match Role::of_file(name) {
             Role::Journal => file.read_direct(at, len),
             _ => file.read(at, len),
         };
-        Ok(DiskOk::Bytes(Bytes::from(bytes)))
+        Ok(Bytes::from(bytes))
     }
 
     fn find(&mut self, dir: &LogDir, segment: Offset, len: u64, query: &Query) -> DiskResult {
@@ -188,6 +203,7 @@ impl Platter {
         };
         let file = self.files.get_mut(&node).expect("just found");
         if file.len() > len {
+            self.used -= file.len() - len;
             file.truncate(len);
         }
         Ok(DiskOk::Unit)
@@ -236,8 +252,35 @@ impl Platter {
 
     /// The file, verified to lie in its log's directory.
     fn file(&mut self, name: &FileName, missing: Missing) -> Result<NodeId, DiskError> {
+        if let Some((_, node)) = self.found.iter().find(|(known, _)| known == name) {
+            return Ok(*node);
+        }
+        let found = match self.look_up(name, missing) {
+            Err(e) if e.kind == DiskErrorKind::NotFound && missing == Missing::Make => {
+                self.dir(&name.dir())?;
+                let node = self.new_node();
+                self.files.insert(node, File::default());
+                self.found.clear();
+                assert!(
+                    self.names.link(&name.path(), node, false),
+                    "its directory was found above"
+                );
+                node
+            }
+            found => found?,
+        };
+        if self.found.len() >= FOUND_MAX {
+            self.found.remove(0);
+        }
+        self.found.push((name.clone(), found));
+        Ok(found)
+    }
+
+    /// The same without making it. Whoever owns its directory is looked at first.
+    pub(super) fn look_up(&self, name: &FileName, missing: Missing) -> Result<NodeId, DiskError> {
         let path = name.path();
         self.dir(&name.dir())?;
+        let found = self.names.find(&path);
         if let FileName::Log(dir, file) = name
             && *file != LogFile::Metadata
         {
@@ -251,16 +294,7 @@ impl Platter {
                 }
             }
         }
-        match self.names.find(&path) {
-            Some(node) => Ok(node),
-            None if missing == Missing::Error => Err(not_found("open", &path)),
-            None => {
-                let node = self.new_node();
-                self.files.insert(node, File::default());
-                assert!(self.names.link(&path, node, false), "its directory was found above");
-                Ok(node)
-            }
-        }
+        found.ok_or_else(|| not_found("open", &path))
     }
 
     /// Whether a log's directory is another log's now.
@@ -292,8 +326,23 @@ impl Platter {
     }
 }
 
+/// How many files are remembered.
+const FOUND_MAX: usize = 16;
+
+/// Whether a path may stand for something else afterwards, or a directory belong to another log.
+fn changes_names(kind: &OpKind) -> bool {
+    match kind {
+        OpKind::Write { file, .. } => matches!(file, FileName::Log(_, LogFile::Metadata)),
+        OpKind::Create { .. } | OpKind::Sync { .. } | OpKind::Truncate { .. } => false,
+        OpKind::SyncDir { .. } | OpKind::List { .. } => false,
+        OpKind::Read { .. } | OpKind::Find { .. } => false,
+        OpKind::Rename { .. } | OpKind::RenameDir { .. } | OpKind::Unlink { .. } => true,
+        OpKind::MakeDir { .. } | OpKind::RemoveDir { .. } => true,
+    }
+}
+
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Missing {
+pub(super) enum Missing {
     Error,
     Make,
 }
@@ -310,7 +359,7 @@ fn error(kind: DiskErrorKind, detail: String) -> DiskError {
     DiskError { kind, detail }
 }
 
-fn injected(kind: DiskErrorKind, name: &str, role: Role, verb: Verb) -> DiskError {
+pub(super) fn injected(kind: DiskErrorKind, name: &str, role: Role, verb: Verb) -> DiskError {
     error(kind, format!("injected {name}: {verb:?} {role:?}"))
 }
 

@@ -10,7 +10,6 @@ mod plan;
 
 pub use plan::{Blow, Client, Plan};
 
-use crate::explain;
 use crate::failure::Failure;
 use crate::heap::{MS, Nanos};
 use crate::run::{Outcome, Watch, run};
@@ -92,13 +91,6 @@ pub fn shrink(
 }
 
 impl Shrunk {
-    /// As one page that a browser shows.
-    pub fn html(&self) -> String {
-        let scenario = Scenario::parse("a shrunk scenario", &self.text());
-        let scenario = scenario.expect("it was run as it stands");
-        explain::html(&scenario, self.plan.seed, &self.story, Some(&self.failure))
-    }
-
     /// As a file of `scenarios/regressions`: why, where it was seen, what happens, and the scenario.
     pub fn text(&self) -> String {
         let Shrunk { plan, failure, from, .. } = self;

@@ -8,6 +8,7 @@
 use super::block::{le32, le64};
 use crate::disk::{BLOCK_BYTES, Block};
 use crate::id::{GroupSeq, Lsn};
+use sordini_mutant::mutant;
 
 /// Version of everything that a journal file holds.
 pub const FORMAT_VERSION: u32 = 1;
@@ -99,7 +100,8 @@ impl Ring {
         let file = &mut self.files[place.index];
         assert!(place.at + blocks <= file.blocks, "a group lies in one file");
         file.last = Some(seq);
-        self.tail = Some((place.index, place.at + blocks));
+        let next = mutant!(B01, place.at + blocks, place.at + blocks - u32::from(blocks > 1));
+        self.tail = Some((place.index, next));
         self.lsn = Lsn(self.lsn.0 + u64::from(blocks) * BLOCK_BYTES as u64);
     }
 

@@ -35,6 +35,7 @@ use crate::wall::WallGuard;
 use block::{Head, PAYLOAD_BYTES};
 use files::{FileState, Place, Ring, RingFile};
 use group::{ECHO_MAX, Echo, Open, TRAILER_BYTES};
+use sordini_mutant::mutant;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -357,7 +358,10 @@ impl Journal {
         }
         if self.again.take_if(|at| now.mono >= *at).is_some() {
             match &self.flight {
-                Some(flight) => out.push(flight.write()),
+                Some(flight) => {
+                    let again = mutant!(S02, Arc::clone(&flight.blocks), Arc::default());
+                    out.push(Flight { blocks: again, ..*flight }.write());
+                }
                 None => self.write_next(out),
             }
         }
@@ -397,7 +401,8 @@ impl Journal {
     /// Hands the oldest group that is full, or else the open one, to the disk.
     fn write_next(&mut self, out: &mut Vec<DiskOp>) {
         self.write_closed(out);
-        if self.flight.is_none() && self.queue.is_empty() && !self.open.is_empty() {
+        let free = mutant!(B06, self.flight.is_none(), true);
+        if free && self.queue.is_empty() && !self.open.is_empty() {
             let blocks = self.open.blocks(self.echo.entries.len(), 0);
             if let Some(place) = self.ring.place(blocks)
                 && !self.rewrites_header(out)

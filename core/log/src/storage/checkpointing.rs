@@ -22,6 +22,7 @@ use crate::time::Now;
 use crate::writer::Home;
 use bytes::Bytes;
 use smallvec::SmallVec;
+use sordini_mutant::mutant;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Where the checkpoint is.
@@ -157,7 +158,7 @@ impl Storage {
         let checkpointing = &mut self.checkpointing;
         if let State::Waiting { taken, through, logs } = &checkpointing.state
             && *through <= self.durable
-            && logs.is_empty()
+            && mutant!(B12, logs.is_empty(), true)
         {
             let taken = taken.clone();
             let step = if checkpointing.next_counts { ADOPTS } else { 0 };
@@ -176,7 +177,7 @@ impl Storage {
                 file: next,
                 at: 0,
                 data: Data::Slices(SmallVec::from_iter([taken.file.clone()])),
-                sync: true,
+                sync: mutant!(S09, true, false),
             },
             1 => OpKind::Rename { from: current, to: FileName::CheckpointPrevious },
             2 | ADOPTS => OpKind::Rename { from: next, to: current },
@@ -216,7 +217,7 @@ impl Storage {
             (*at, *busy) = (0, false);
             return;
         }
-        if step < NAMES_SYNCED || step == ADOPTS {
+        if step < mutant!(B13, NAMES_SYNCED, 2) || step == ADOPTS {
             (*at, *busy) = (step + 1, false);
             return;
         }

@@ -15,6 +15,7 @@ use crate::segment::{Head, LogConfig};
 use crate::span::Span;
 use crate::time::{Now, Wall};
 use crate::writer::{Home, Stale};
+use sordini_mutant::mutant;
 use sordini_wire::batch::Batch;
 use std::collections::BTreeMap;
 
@@ -253,6 +254,10 @@ impl Rebuilt {
     fn finish(&mut self) {
         for log in self.logs.values_mut() {
             log.durable(GroupSeq(u64::MAX));
+            mutant!(B03, (), {
+                (log.written, log.written_bytes) = (log.synced, log.appended_bytes);
+                log.marks.clear();
+            });
             log.drop_below_start();
             log.invariants();
             self.recovered.logs.push(RecoveredLog {

@@ -13,6 +13,7 @@
 mod tests;
 
 use bytes::{Buf, BytesMut};
+use sordini_mutant::mutant;
 use std::collections::VecDeque;
 use thiserror::Error;
 
@@ -92,7 +93,7 @@ impl FrameSplitter {
     /// The next frame without its length, if all of it has arrived.
     pub fn next_frame(&mut self) -> Result<Option<BytesMut>, FrameError> {
         let Some(length) = self.announced().transpose()? else { return Ok(None) };
-        if self.held < PREFIX + length {
+        if self.held < mutant!(B10, PREFIX + length, length.max(PREFIX)) {
             return Ok(None);
         }
         let mut frame = self.cut(PREFIX + length);

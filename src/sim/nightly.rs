@@ -1,0 +1,34 @@
+//! `sordini sim nightly`: everything that can be run without thinking, for as long as one has time. CI runs it for a minute.
+//!
+//! Every scenario with its seeds; a swarm on seeds that nobody has run before; and some of these seeds in two processes.
+//! The first seed is printed, so that a night can be had again.
+
+use super::{
+    DeterminismArgs, NightlyArgs, RunArgs, SWARM, Seeds, SwarmArgs, Verdict, determinism, swarm,
+};
+use crate::output::print;
+use anyhow::Result;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// Runs the command. A part that fails does not keep the others from running.
+pub fn run(args: &NightlyArgs) -> Result<Verdict> {
+    let from = args.from.unwrap_or_else(fresh);
+    print(&format!("every scenario below {}\n", args.folder.display()))?;
+    let jobs = args.jobs;
+    let scenarios = super::run::run(&RunArgs { file: args.folder.clone(), seed: None, jobs })?;
+    print(&format!("\na swarm of {} s; seeds from {from} on\n", args.time.as_secs()))?;
+    let seeds = Seeds { from, to: u64::MAX };
+    let swarm = swarm::run(&SwarmArgs { seeds, time: Some(args.time), jobs })?;
+    print(&format!("\n{} of these seeds in two processes\n", args.twice))?;
+    let seeds = Seeds { from, to: from + args.twice.max(1) };
+    let twice = determinism::run(&DeterminismArgs { file: SWARM.into(), seeds, jobs })?;
+    let all = [scenarios, swarm, twice];
+    let failed = all.iter().any(|verdict| matches!(verdict, Verdict::Failed));
+    Ok(if failed { Verdict::Failed } else { Verdict::Held })
+}
+
+/// A seed from which nobody has gone on before: a million for each second since 1970.
+fn fresh() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    since.as_secs() * 1_000_000
+}
