@@ -4,6 +4,7 @@ use crate::Options;
 use crate::bell::SocketWaker;
 use crate::inflow::{Got, Inflow};
 use crate::outflow::{Flow, Outflow};
+use crate::system::Stream;
 use sordini_core::seam::{CloseReason, Mono};
 use std::io;
 use std::net::SocketAddr;
@@ -12,7 +13,6 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 use tokio::io::AsyncWrite;
-use tokio::net::TcpStream;
 
 /// How long the peer may take to close its side once we have closed ours. What it sends meanwhile is thrown away: to
 /// close with unread bytes would reset the connection, and the peer might lose our last answer.
@@ -20,7 +20,7 @@ const FAREWELL: Duration = Duration::from_secs(1);
 
 /// A connection.
 pub(crate) struct Conn {
-    stream: TcpStream,
+    stream: Stream,
     waker: Waker,
     /// The same waker, to tell it that it was heard.
     pub socket: Arc<SocketWaker>,
@@ -62,7 +62,7 @@ pub(crate) enum Outcome {
 }
 
 impl Conn {
-    pub fn new(stream: TcpStream, peer: SocketAddr, socket: Arc<SocketWaker>) -> Conn {
+    pub fn new(stream: Stream, peer: SocketAddr, socket: Arc<SocketWaker>) -> Conn {
         Conn {
             stream,
             waker: Waker::from(socket.clone()),

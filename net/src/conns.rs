@@ -10,7 +10,7 @@ use crate::conn::{Conn, Life, Outcome, reason};
 use crate::door::Door;
 use crate::inflow::{Got, SCRATCH_BYTES};
 use crate::outflow::{Failed, Want};
-use crate::sockets::Listeners;
+use crate::system::Listeners;
 use crate::{NetError, Options};
 use sordini_core::seam::{CloseReason, ConnId, Event, Mono, Net, NetOp};
 use std::collections::{BTreeSet, HashMap, VecDeque};

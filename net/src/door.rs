@@ -4,7 +4,7 @@
 //! connection beyond `max.connections.per.ip` is closed at once.
 
 use crate::bell::{Bell, SocketWaker, Token};
-use crate::sockets::{Listeners, tune};
+use crate::system::{self, Listeners, Stream, tune};
 use crate::{NetError, Options};
 use sordini_core::seam::{ListenerId, Mono};
 use std::collections::HashMap;
@@ -13,7 +13,6 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
-use tokio::net::{TcpListener, TcpStream};
 
 /// How long to wait after the system refused us another socket.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -34,7 +33,7 @@ pub(crate) struct Door {
 
 struct Listener {
     id: ListenerId,
-    socket: TcpListener,
+    socket: system::Listener,
     waker: Waker,
     heard: Arc<SocketWaker>,
     /// Somebody may be waiting.
@@ -44,7 +43,7 @@ struct Listener {
 /// Somebody who was let in.
 pub(crate) struct Guest {
     pub listener: ListenerId,
-    pub stream: TcpStream,
+    pub stream: Stream,
     pub peer: SocketAddr,
 }
 
@@ -53,13 +52,11 @@ impl Door {
     pub fn new(listeners: Listeners, bell: &Bell) -> Result<Door, NetError> {
         let take = |(index, (id, socket))| {
             let heard = bell.socket(Token::Listener(index));
-            let socket = TcpListener::from_std(socket)?;
-            Ok(Listener { id, socket, waker: Waker::from(heard.clone()), heard, ready: true })
+            Listener { id, socket, waker: Waker::from(heard.clone()), heard, ready: true }
         };
-        let listeners =
-            listeners.bound.into_iter().enumerate().map(take).collect::<io::Result<_>>();
+        let listeners = listeners.open().map_err(NetError::Runtime)?;
         Ok(Door {
-            listeners: listeners.map_err(NetError::Runtime)?,
+            listeners: listeners.into_iter().enumerate().map(take).collect(),
             open: false,
             pause: None,
             guests: HashMap::new(),

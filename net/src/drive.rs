@@ -6,14 +6,12 @@
 
 use crate::bell::Bell;
 use crate::conns::Conns;
-use crate::sockets::Listeners;
+use crate::system::{Instant, Listeners, Signals, Sleep, sleep_until};
 use crate::{Exit, Host, NetError, Options};
 use sordini_core::seam::{Completion, ConnId, Event, Fact, Machine, Mono, Outbox, turn};
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::task::{Context, Poll};
-use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::time::{Instant, Sleep, sleep_until};
 
 /// Turns in a row before the runtime looks at the sockets again.
 const TURNS_AWAKE_MAX: u32 = 8;
@@ -189,7 +187,7 @@ impl Alone {
 /// What ends a sleep: the bell, a signal, the deadline.
 struct Alarm {
     bell: Bell,
-    signals: Vec<Signal>,
+    signals: Signals,
     signalled: u32,
     sleep: Pin<Box<Sleep>>,
     /// When `sleep` ends; none if it has. It is left alone when the deadline moves back.
@@ -198,12 +196,9 @@ struct Alarm {
 
 impl Alarm {
     fn new(bell: Bell, signals: bool) -> Result<Alarm, NetError> {
-        let kinds = [SignalKind::terminate(), SignalKind::interrupt()];
-        let kinds = if signals { &kinds[..] } else { &[] };
-        let signals = kinds.iter().map(|kind| signal(*kind)).collect::<Result<_, _>>();
         Ok(Alarm {
             bell,
-            signals: signals.map_err(NetError::Runtime)?,
+            signals: Signals::new(signals).map_err(NetError::Runtime)?,
             signalled: 0,
             sleep: Box::pin(sleep_until(Instant::now())),
             set: None,
@@ -231,14 +226,16 @@ impl Alarm {
         poll_fn(|cx| self.poll(cx)).await;
     }
 
+    /// Counts the signals that have come; says whether there were any.
+    fn hear(&mut self, cx: &mut Context<'_>) -> bool {
+        let n = self.signals.poll(cx);
+        self.signalled += n;
+        n > 0
+    }
+
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let mut woken = self.bell.listen(cx.waker());
-        for signal in &mut self.signals {
-            while let Poll::Ready(Some(())) = signal.poll_recv(cx) {
-                self.signalled += 1;
-                woken = true;
-            }
-        }
+        woken |= self.hear(cx);
         if self.set.is_some() && self.sleep.as_mut().poll(cx).is_ready() {
             self.set = None;
             woken = true;

@@ -14,12 +14,12 @@
 //! The peer's word for a length buys no memory: an allocation is at most [`GROWTH`] times what has come of the frame,
 //! and once the frame is here, or its first read was all of it, we hold on to nothing.
 
+use crate::system::Stream;
 use bytes::{BufMut, BytesMut};
 use std::io;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncReadExt, ReadBuf};
-use tokio::net::TcpStream;
 
 /// Length of the buffer that the connections share, in bytes.
 pub(crate) const SCRATCH_BYTES: usize = 64 << 10;
@@ -79,12 +79,7 @@ impl Inflow {
     }
 
     /// One read.
-    pub fn read(
-        &mut self,
-        stream: &mut TcpStream,
-        cx: &mut Context<'_>,
-        scratch: &mut [u8],
-    ) -> Got {
+    pub fn read(&mut self, stream: &mut Stream, cx: &mut Context<'_>, scratch: &mut [u8]) -> Got {
         if self.missing > 0 {
             return self.read_frame(stream, cx);
         }
@@ -97,7 +92,7 @@ impl Inflow {
     }
 
     /// Goes on with an announced frame.
-    fn read_frame(&mut self, stream: &mut TcpStream, cx: &mut Context<'_>) -> Got {
+    fn read_frame(&mut self, stream: &mut Stream, cx: &mut Context<'_>) -> Got {
         if self.room.capacity() == 0 {
             let room = ROOM_BYTES_MIN.max(GROWTH * self.come);
             self.room = BytesMut::with_capacity(self.missing.min(room));
@@ -122,7 +117,7 @@ impl Inflow {
     }
 
     /// Starts a frame that is probably as long as the last one.
-    fn read_first(&mut self, stream: &mut TcpStream, cx: &mut Context<'_>) -> Got {
+    fn read_first(&mut self, stream: &mut Stream, cx: &mut Context<'_>) -> Got {
         self.room = BytesMut::with_capacity(self.typical);
         let mut got = read_into(stream, cx, &mut self.room, self.typical);
         match &mut got {
@@ -146,7 +141,7 @@ impl Inflow {
     /// Reads into the shared buffer and copies out what came.
     fn read_shared(
         &mut self,
-        stream: &mut TcpStream,
+        stream: &mut Stream,
         cx: &mut Context<'_>,
         scratch: &mut [u8],
     ) -> Got {
@@ -164,12 +159,7 @@ impl Inflow {
 }
 
 /// One read of up to `limit` bytes into `room`, whose filled part comes back.
-fn read_into(
-    stream: &mut TcpStream,
-    cx: &mut Context<'_>,
-    room: &mut BytesMut,
-    limit: usize,
-) -> Got {
+fn read_into(stream: &mut Stream, cx: &mut Context<'_>, room: &mut BytesMut, limit: usize) -> Got {
     let limit = limit.min(READ_BYTES_MAX);
     let mut target = (&mut *room).limit(limit);
     let poll = pin!(stream.read_buf(&mut target)).poll(cx);

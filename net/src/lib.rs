@@ -11,7 +11,7 @@
 //! - **The disk is a stranger.** Whoever composes the program lends it as a [`Host`], together with the clock.
 //!
 //! Where to find what: `drive` is the loop, `conns` all connections, `conn` one of them, `inflow` and `outflow` its two
-//! directions, `door` who is let in, `bell` what wakes the loop, `sockets` the system calls.
+//! directions, `door` who is let in, `bell` what wakes the loop, `system` what all of it stands on: tokio, or tokio simulated.
 
 mod bell;
 mod conn;
@@ -20,14 +20,14 @@ mod door;
 mod drive;
 mod inflow;
 mod outflow;
-mod sockets;
+mod system;
 
 pub use bell::Bell;
 pub use drive::drive;
-pub use sockets::Listeners;
+pub use system::Listeners;
 
 use bytes::Bytes;
-use sordini_core::seam::{Completion, Disk, DiskError, Fact, FileSlice, Machine, Now};
+use sordini_core::seam::{Completion, Disk, DiskError, Fact, FileSlice, Now};
 use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -134,7 +134,8 @@ pub enum NetError {
 /// thread. Connections are accepted once the machine asks for them.
 ///
 /// On a fatal fact nothing more is sent, and the process must end.
-pub fn run<M: Machine, H: Host>(
+#[cfg(not(madsim))]
+pub fn run<M: sordini_core::seam::Machine, H: Host>(
     machine: &mut M,
     host: &mut H,
     listeners: Listeners,

@@ -4,6 +4,7 @@
 //! A chunk is asked for only when the piece's turn has come, so a connection that does not read holds two chunks at
 //! the most, and one small one when file bytes are short in the whole process.
 
+use crate::system::Stream;
 use bytes::{Buf, Bytes};
 use sordini_core::seam::{Body, DiskError, DiskErrorKind, FileSlice, Generation, LogId, Part};
 use std::collections::VecDeque;
@@ -11,7 +12,6 @@ use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use tokio::io::AsyncWrite;
-use tokio::net::TcpStream;
 
 /// Most slices given to the kernel in one call.
 const SLICES_MAX: usize = 64;
@@ -100,12 +100,7 @@ impl Outflow {
     }
 
     /// Writes what the socket takes, up to a limit; `written` grows by it.
-    pub fn flush(
-        &mut self,
-        stream: &mut TcpStream,
-        cx: &mut Context<'_>,
-        written: &mut u64,
-    ) -> Flow {
+    pub fn flush(&mut self, stream: &mut Stream, cx: &mut Context<'_>, written: &mut u64) -> Flow {
         let mut budget = WRITE_BYTES_MAX;
         loop {
             if self.queue.is_empty() {
@@ -171,11 +166,7 @@ impl Outflow {
     }
 
     /// One gathering write; none if the front has no bytes at hand.
-    fn write(
-        &self,
-        stream: &mut TcpStream,
-        cx: &mut Context<'_>,
-    ) -> Option<Poll<io::Result<usize>>> {
+    fn write(&self, stream: &mut Stream, cx: &mut Context<'_>) -> Option<Poll<io::Result<usize>>> {
         let mut slices = [IoSlice::new(&[]); SLICES_MAX];
         let mut n = 0;
         'gather: for piece in &self.queue {

@@ -1,19 +1,30 @@
-//! The system calls on sockets that tokio does not show, each behind one function.
+//! The system as it is: tokio's sockets, timers and signals, and the system calls on sockets that tokio does not show.
 
 use crate::NetError;
 use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
 use sordini_core::seam::ListenerId;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
+use std::task::{Context, Poll};
 use std::time::Duration;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+pub(crate) use tokio::net::TcpStream as Stream;
+pub(crate) use tokio::time::{Instant, Sleep, sleep_until};
 
 /// A peer that has vanished without a word is noticed after about two minutes, not after Linux's two hours.
 const KEEPALIVE: (Duration, Duration) = (Duration::from_secs(60), Duration::from_secs(10));
 
 /// Addresses that are ours; nobody is answered yet. The kernel queues who connects meanwhile.
 pub struct Listeners {
-    pub(crate) bound: Vec<(ListenerId, TcpListener)>,
+    bound: Vec<(ListenerId, TcpListener)>,
 }
+
+/// One of them, on the runtime.
+pub(crate) struct Listener(tokio::net::TcpListener);
+
+/// SIGTERM and SIGINT.
+pub(crate) struct Signals(Vec<Signal>);
 
 impl Listeners {
     /// Takes the addresses; port 0 takes any free one. `backlog` is the number of connections that the kernel
@@ -30,10 +41,43 @@ impl Listeners {
     pub fn addrs(&self) -> io::Result<Vec<(ListenerId, SocketAddr)>> {
         self.bound.iter().map(|(id, l)| Ok((*id, l.local_addr()?))).collect()
     }
+
+    /// Hands them to the current runtime.
+    pub(crate) fn open(self) -> io::Result<Vec<(ListenerId, Listener)>> {
+        let open = |(id, l)| Ok((id, Listener(tokio::net::TcpListener::from_std(l)?)));
+        self.bound.into_iter().map(open).collect()
+    }
+}
+
+impl Listener {
+    /// Who is next in the kernel's queue.
+    pub fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<(Stream, SocketAddr)>> {
+        self.0.poll_accept(cx)
+    }
+}
+
+impl Signals {
+    /// Listens to them if `wanted`; else they do what they always do.
+    pub fn new(wanted: bool) -> io::Result<Signals> {
+        let kinds = [SignalKind::terminate(), SignalKind::interrupt()];
+        let kinds = if wanted { &kinds[..] } else { &[] };
+        Ok(Signals(kinds.iter().map(|kind| signal(*kind)).collect::<Result<_, _>>()?))
+    }
+
+    /// How many have come since the last call.
+    pub fn poll(&mut self, cx: &mut Context<'_>) -> u32 {
+        let mut n = 0;
+        for signal in &mut self.0 {
+            while let Poll::Ready(Some(())) = signal.poll_recv(cx) {
+                n += 1;
+            }
+        }
+        n
+    }
 }
 
 /// Options of an accepted connection: small answers leave at once, and dead peers are noticed.
-pub(crate) fn tune(stream: &tokio::net::TcpStream) -> io::Result<()> {
+pub(crate) fn tune(stream: &Stream) -> io::Result<()> {
     stream.set_nodelay(true)?;
     let keepalive = TcpKeepalive::new().with_time(KEEPALIVE.0).with_interval(KEEPALIVE.1);
     SockRef::from(stream).set_tcp_keepalive(&keepalive)
