@@ -74,7 +74,7 @@ impl<M: Machine, H: Host> Loop<'_, M, H> {
                 if self.conns.is_idle() {
                     self.alarm.wait(now.mono, self.deadline()).await;
                 } else {
-                    tokio::task::yield_now().await;
+                    self.alarm.breathe().await;
                 }
                 continue;
             }
@@ -92,7 +92,7 @@ impl<M: Machine, H: Host> Loop<'_, M, H> {
             awake += 1;
             if awake == TURNS_AWAKE_MAX {
                 awake = 0;
-                tokio::task::yield_now().await;
+                self.alarm.breathe().await;
             }
         }
     }
@@ -154,7 +154,7 @@ impl<M: Machine, H: Host> Loop<'_, M, H> {
             if self.conns.is_idle() {
                 self.alarm.wait(now, Some(until)).await;
             } else {
-                tokio::task::yield_now().await;
+                self.alarm.breathe().await;
             }
         }
     }
@@ -224,6 +224,12 @@ impl Alarm {
             self.set = Some(at);
         }
         poll_fn(|cx| self.poll(cx)).await;
+    }
+
+    /// Lets the runtime look at the sockets. A load that never lets us sleep must not keep signals out.
+    async fn breathe(&mut self) {
+        tokio::task::yield_now().await;
+        poll_fn(|cx| Poll::Ready(self.hear(cx))).await;
     }
 
     /// Counts the signals that have come; says whether there were any.
