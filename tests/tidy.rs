@@ -128,8 +128,10 @@ fn only_the_composition_knows_both_net_and_disk() {
     ]);
     for (room, may) in allowed {
         let manifest: toml::Table = read(format!("{room}/Cargo.toml")).parse().expect("TOML");
-        let known = manifest["dependencies"].as_table().expect("a table");
-        for name in known.keys().filter(|n| n.starts_with("sordini-")) {
+        let known = manifest.get("dependencies").map(|table| table.as_table().expect("a table"));
+        for name in
+            known.into_iter().flat_map(toml::Table::keys).filter(|n| n.starts_with("sordini-"))
+        {
             assert!(may.contains(&name.as_str()), "{room} must not know {name}");
         }
     }
