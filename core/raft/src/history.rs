@@ -75,6 +75,7 @@ impl EpochHistory {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     fn history() -> EpochHistory {
         let mut h = EpochHistory::default();
@@ -125,5 +126,87 @@ mod tests {
         assert!(EpochHistory::from_entries(vec![(2, 5), (1, 9)]).is_none());
         assert!(EpochHistory::from_entries(vec![(1, 9), (2, 5)]).is_none());
         assert!(EpochHistory::from_entries(vec![(1, 0), (2, 0)]).is_some());
+    }
+
+    /// A log as the epoch of each of its records, and its history. An act is how many epochs pass, and how many
+    /// records the last of them writes.
+    fn lived(acts: &[(u32, usize)]) -> (Vec<u32>, EpochHistory) {
+        let (mut log, mut history, mut epoch) = (Vec::new(), EpochHistory::default(), 0);
+        for &(passed, records) in acts {
+            epoch += passed;
+            history.begin(epoch, log.len() as u64);
+            log.extend(std::iter::repeat_n(epoch, records));
+        }
+        (log, history)
+    }
+
+    fn acts() -> impl Strategy<Value = Vec<(u32, usize)>> {
+        prop::collection::vec((0..3u32, 0..4usize), 1..12)
+    }
+
+    proptest! {
+        #[test]
+        fn a_history_answers_as_the_log_itself_would(acts in acts(), start in any::<prop::sample::Index>()) {
+            let (log, mut history) = lived(&acts);
+            let start = start.index(log.len() + 1);
+            history.trim(start as u64);
+            prop_assert_eq!(EpochHistory::from_entries(history.entries().to_vec()), Some(history.clone()));
+            for (offset, epoch) in log.iter().enumerate().skip(start) {
+                prop_assert_eq!(history.epoch_of(offset as u64), Some(*epoch));
+            }
+            let (first, last) = (history.entries()[0].0, history.last().unwrap());
+            for asked in 0..last + 2 {
+                let Some((epoch, end)) = history.end_of(asked, log.len() as u64) else {
+                    prop_assert!(asked < first || asked > last, "epoch {} is known", asked);
+                    continue;
+                };
+                prop_assert!(first <= epoch && epoch <= asked && asked <= last);
+                let split = (end as usize).max(start);
+                prop_assert!(log[start..split].iter().all(|e| *e <= epoch));
+                prop_assert!(log[split..].iter().all(|e| *e > asked));
+            }
+        }
+
+        #[test]
+        fn a_follower_that_asks_for_the_ends_of_its_epochs_finds_where_the_logs_part(
+            shared in acts(),
+            (ours, theirs) in (acts(), acts()),
+            alone in 0..3usize,
+        ) {
+            let live = |rest: &[(u32, usize)], parity: u32, alone: usize| {
+                // An epoch has one leader, so two logs that part have no later epoch in common.
+                let (mut log, mut history) = lived(&shared);
+                let mut epoch = history.last().unwrap();
+                log.extend(std::iter::repeat_n(epoch, alone));
+                epoch = (epoch + 2) / 2 * 2 + parity;
+                for &(passed, records) in rest {
+                    epoch += 2 * passed;
+                    history.begin(epoch, log.len() as u64);
+                    log.extend(std::iter::repeat_n(epoch, records));
+                }
+                (log, history)
+            };
+            let common = lived(&shared).0.len();
+            let (mut follower, of_follower) = live(&ours, 0, alone);
+            let (leader, of_leader) = live(&theirs, 1, 0);
+            for round in 0.. {
+                prop_assert!(round <= 12, "it never ends");
+                let Some(&last) = follower.last() else { break };
+                let (epoch, end) = match of_leader.end_of(last, leader.len() as u64) {
+                    Some(known) => known,
+                    // The follower's last epoch is above all that the leader knows: it asks for the leader's last.
+                    None if last > of_leader.last().unwrap() => (of_leader.last().unwrap(), leader.len() as u64),
+                    None => (0, 0),
+                };
+                let own_end = of_follower.end_of(epoch, follower.len() as u64).map_or(0, |e| e.1);
+                let to = end.min(own_end).min(follower.len() as u64);
+                if epoch == last && to == follower.len() as u64 {
+                    break;
+                }
+                follower.truncate(to as usize);
+            }
+            prop_assert!(leader.starts_with(&follower), "{:?} is left beside {:?}", follower, leader);
+            prop_assert_eq!(follower.len(), common, "more was cut than had to be");
+        }
     }
 }

@@ -190,6 +190,7 @@ impl Producers {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     fn seq(epoch: i16, first: i32, count: i32) -> Sequenced {
         let last = (i64::from(first) + i64::from(count) - 1) % (1 << 31);
@@ -260,6 +261,113 @@ mod tests {
         assert_eq!(Producers::load(&mut &bytes[..]), Some(p));
         for cut in 0..bytes.len() {
             assert_eq!(Producers::load(&mut &bytes[..cut]), None);
+        }
+    }
+
+    /// What a client sends next: its next batch, an older one again, one too far ahead, another of the same beginning, or
+    /// something with another epoch.
+    #[derive(Clone, Debug)]
+    enum Act {
+        Next(i32),
+        Again(usize),
+        Ahead(i32),
+        Changed(usize),
+        Bump,
+        Stale,
+    }
+
+    fn act() -> impl Strategy<Value = Act> {
+        prop_oneof![
+            4 => (1..5i32).prop_map(Act::Next),
+            3 => (0..8usize).prop_map(Act::Again),
+            1 => (1..1000i32).prop_map(Act::Ahead),
+            1 => (0..8usize).prop_map(Act::Changed),
+            1 => Just(Act::Bump),
+            1 => Just(Act::Stale),
+        ]
+    }
+
+    proptest! {
+        /// Judged against a client that remembers everything it ever sent.
+        #[test]
+        fn every_batch_is_taken_once_and_in_order(
+            start in prop_oneof![Just(0), 0..i32::MAX, i32::MAX - 20..=i32::MAX],
+            acts in prop::collection::vec(act(), 0..60),
+        ) {
+            let mut window = Producers::default();
+            let (mut epoch, mut end) = (5i16, 0u64);
+            let mut sent: Vec<(Sequenced, u64)> = Vec::new();
+            for act in acts {
+                let due = sent.last().map_or(start, |(batch, _)| next(batch.last));
+                let recent = |back: usize| sent.len().checked_sub(back + 1).map(|i| (sent[i], back));
+                let batch = match act {
+                    Act::Next(count) => {
+                        let batch = seq(epoch, due, count);
+                        prop_assert_eq!(window.judge(batch), Verdict::Append);
+                        Some(batch)
+                    }
+                    Act::Bump => {
+                        prop_assume!(epoch < i16::MAX);
+                        if !sent.is_empty() {
+                            let wrong = window.judge(seq(epoch + 1, 1, 1));
+                            prop_assert_eq!(wrong, Verdict::OutOfOrder { expected: 0 });
+                            epoch += 1;
+                            sent.clear();
+                            prop_assert_eq!(window.judge(seq(epoch, 0, 1)), Verdict::Append);
+                            Some(seq(epoch, 0, 1))
+                        } else {
+                            None
+                        }
+                    }
+                    Act::Again(back) => {
+                        if let Some(((batch, base), back)) = recent(back) {
+                            let timestamp = 1000 + base as i64;
+                            let known = Verdict::Duplicate { base: Offset(base), timestamp };
+                            let forgotten = Verdict::OutOfOrder { expected: due };
+                            let want = if back < PRODUCER_BATCHES { known } else { forgotten };
+                            prop_assert_eq!(window.judge(batch), want);
+                        }
+                        None
+                    }
+                    Act::Changed(back) => {
+                        if let Some(((batch, _), _)) = recent(back) {
+                            let changed = Sequenced { last: next(batch.last), ..batch };
+                            let want = Verdict::OutOfOrder { expected: due };
+                            prop_assert_eq!(window.judge(changed), want);
+                        }
+                        None
+                    }
+                    Act::Ahead(gap) if !sent.is_empty() => {
+                        let first = (i64::from(due) + i64::from(gap)) % (1 << 31);
+                        let want = Verdict::OutOfOrder { expected: due };
+                        prop_assert_eq!(window.judge(seq(epoch, first as i32, 1)), want);
+                        None
+                    }
+                    Act::Stale if !sent.is_empty() => {
+                        prop_assert_eq!(window.judge(seq(epoch - 1, due, 1)), Verdict::Fenced { epoch });
+                        None
+                    }
+                    Act::Ahead(_) | Act::Stale => None,
+                };
+                if let Some(batch) = batch {
+                    window.appended(batch, Offset(end), 1000 + end as i64, Wall(5), 10);
+                    sent.push((batch, end));
+                    end += (i64::from(batch.last) - i64::from(batch.first)).rem_euclid(1 << 31) as u64 + 1;
+                }
+                let mut bytes = Vec::new();
+                window.save(&mut bytes);
+                prop_assert_eq!(Producers::load(&mut &bytes[..]), Some(window.clone()));
+            }
+        }
+
+        #[test]
+        fn bytes_that_nobody_saved_are_read_or_refused_and_never_believed_in_their_length(
+            bytes in prop::collection::vec(any::<u8>(), 0..200),
+        ) {
+            let mut rest = &bytes[..];
+            if let Some(window) = Producers::load(&mut rest) {
+                prop_assert!(window.len() <= bytes.len());
+            }
         }
     }
 }
