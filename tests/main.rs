@@ -10,5 +10,6 @@ mod commands;
 mod hostile;
 mod kill;
 mod record;
+mod slow;
 mod tidy;
 mod wire;

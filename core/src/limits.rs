@@ -10,7 +10,8 @@ pub struct Limits {
     pub request_bytes_max: u32,
     /// Requests of one connection that may wait for their answer; at the limit reading stops.
     pub requests_in_flight_max: usize,
-    /// Bytes of answers that one connection may have waiting to be sent before reading stops.
+    /// Bytes of answers that one connection may have waiting to be sent before reading stops; and record bytes of one
+    /// answer that are lent from memory, where a reader who sleeps on them would keep them.
     pub unsent_bytes_max: u64,
     /// Largest answer to a Fetch, whatever the request says (Kafka's `fetch.max.bytes`), bytes.
     pub fetch_bytes_max: u32,

@@ -54,7 +54,7 @@ pub struct Session {
     /// Requests not yet answered, oldest first; `first` is the number of the front one.
     slots: VecDeque<Slot>,
     first: u64,
-    /// Bytes handed to the network and not yet taken by the kernel.
+    /// Bytes of answers that the kernel has not taken yet: those with the network, and those that wait for their turn.
     unsent: u64,
     /// Whether the network was told to stop reading.
     reading_off: bool,
@@ -133,11 +133,11 @@ impl Session {
         let index = usize::try_from(seq - self.first).expect("answered once, after it was asked");
         let slot = &mut self.slots[index];
         assert!(matches!(slot, Slot::Waiting), "request {seq} was answered before");
+        self.unsent += body.as_ref().map_or(0, Body::len);
         *slot = body.map_or(Slot::Silent, Slot::Ready);
         while matches!(self.slots.front(), Some(Slot::Ready(_) | Slot::Silent)) {
             self.first += 1;
             if let Some(Slot::Ready(body)) = self.slots.pop_front() {
-                self.unsent += body.len();
                 net.push(NetOp::Send { conn: self.conn, body });
             }
         }
@@ -197,5 +197,34 @@ impl Session {
     pub fn invariants(&self, limits: &Limits) {
         assert!(self.slots.len() <= limits.requests_in_flight_max);
         assert!(!matches!(self.slots.front(), Some(Slot::Ready(_) | Slot::Silent)));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn answers_that_wait_for_their_turn_stop_reading_as_those_do_that_are_unsent() {
+        let limits = Limits { unsent_bytes_max: 1000, ..Limits::default() };
+        let (conn, peer) = (ConnId(1), "127.0.0.1:1".parse().expect("an address"));
+        let mut session = Session::new(conn, ListenerId(0), peer, &limits);
+        session.push(BytesMut::from(&[0, 0, 0, 1, 7].repeat(5)[..]));
+        let mut seqs = Vec::new();
+        let mut net = Vec::new();
+        while let Some((id, _)) = session.next_frame(&limits).expect("frames") {
+            seqs.push(id.seq);
+            // The first is answered last.
+            if id.seq > 0 {
+                session.answer(id.seq, Some(Body::from(Bytes::from(vec![0; 400]))), &mut net);
+            }
+        }
+        assert_eq!(seqs, [0, 1, 2, 3], "three answers are more than may be owed");
+        session.steer(&limits, &mut net);
+        assert!(matches!(net[..], [NetOp::ReadOff { .. }]), "nothing is sent, {net:?}");
+        session.answer(0, Some(Body::from(Bytes::from(vec![0; 400]))), &mut net);
+        assert_eq!(session.unsent(), 1600);
+        session.sent(1600);
+        assert!(session.next_frame(&limits).expect("frames").is_some(), "it goes on");
     }
 }

@@ -230,7 +230,7 @@ impl Log {
         self.segments.partition_point(|s| s.base <= offset).checked_sub(1)
     }
 
-    pub fn read(&self, from: Offset, until: Offset, bytes_max: u32) -> LogRead {
+    pub fn read(&self, from: Offset, until: Offset, bytes_max: u32, lent_max: u32) -> LogRead {
         let mut until = until.min(self.end);
         if from < self.start || from >= until {
             return LogRead::Empty;
@@ -241,7 +241,7 @@ impl Log {
             }
             until = until.min(bad.from);
         }
-        if let Some((batches, next)) = self.cache.read(from, until, bytes_max) {
+        if let Some((batches, next)) = self.cache.read(from, until, bytes_max.min(lent_max)) {
             if batches.is_empty() {
                 return LogRead::Empty;
             }

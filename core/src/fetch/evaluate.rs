@@ -19,9 +19,9 @@ struct Look {
     reads: Vec<PartRead>,
     /// Slots that the disk must locate, with its operation.
     cold: Vec<(usize, sordini_log::disk::OpKind)>,
-    /// Bytes that are known to be there.
+    /// Bytes out of memory.
     bytes: u64,
-    /// Whether something must be told at once.
+    /// Whether something must be told at once, or memory lends no more to one answer.
     urgent: bool,
 }
 
@@ -134,6 +134,7 @@ impl Node {
         let reads = Vec::with_capacity(targets.len());
         let mut look = Look { reads, cold: Vec::new(), bytes: 0, urgent: false };
         let mut left = terms.bytes_max;
+        let mut lent_left = self.limits.unsent_bytes_max;
         for (slot, target) in targets.iter().enumerate() {
             let topic = match &target.topic {
                 TopicKey::Name(name) => TopicRef::Name(name),
@@ -151,13 +152,15 @@ impl Node {
             };
             let first = left == terms.bytes_max;
             let allowed = left.min(target.bytes_max.max(0) as u64);
-            let (read, op) =
-                self.look_at(log, target, terms, if first { None } else { Some(allowed) });
+            let limit = if first { None } else { Some(allowed) };
+            let (read, op, cut) = self.look_at(log, target, terms, limit, lent_left);
+            look.urgent |= cut;
             match &read.outcome {
                 Outcome::Hot(batches) => {
                     let bytes: u64 = batches.iter().map(|b| b.len() as u64).sum();
                     look.bytes += bytes;
                     left = left.saturating_sub(bytes);
+                    lent_left = lent_left.saturating_sub(bytes);
                 }
                 Outcome::Locating { allowed, .. } => {
                     left = left.saturating_sub((*allowed).max(1));
@@ -172,14 +175,16 @@ impl Node {
     }
 
     /// Reads one partition. `limit`: most bytes, as something was read before; `None`: nothing was, so the first
-    /// batch comes however large it is.
+    /// batch comes however large it is. `lent_max`: most bytes out of memory, but for that first batch; says last whether
+    /// there were more.
     fn look_at(
         &mut self,
         log: LogId,
         target: &Target,
         terms: Terms,
         limit: Option<u64>,
-    ) -> (PartRead, Option<sordini_log::disk::OpKind>) {
+        lent_max: u64,
+    ) -> (PartRead, Option<sordini_log::disk::OpKind>, bool) {
         let generation = self.storage.generation(log);
         let partition = self.partition(log);
         let mut read = PartRead {
@@ -197,29 +202,33 @@ impl Node {
             Ok(from) => from,
             Err(outcome) => {
                 read.outcome = outcome;
-                return (read, None);
+                return (read, None, false);
             }
         };
         if from >= until || limit == Some(0) {
-            return (read, None);
+            return (read, None, false);
         }
         let wanted = target.bytes_max.max(0) as u64;
         let allowed = limit.unwrap_or(wanted.min(terms.bytes_max));
-        let bytes_max = u32::try_from(allowed).unwrap_or(u32::MAX);
-        let mut op = None;
-        read.outcome = match self.storage.read(log, from, until, bytes_max) {
+        let [bytes_max, lent] = [allowed, lent_max].map(|n| u32::try_from(n).unwrap_or(u32::MAX));
+        let (mut op, mut cut) = (None, false);
+        read.outcome = match self.storage.read_lent(log, from, until, bytes_max, lent) {
             Read::Empty => Outcome::Empty,
             Read::Faulty => Outcome::Error(ReadError::Storage),
-            Read::Hot { batches, .. } => {
+            Read::Hot { batches, next } => {
+                cut = lent_max < allowed && next < until;
                 let too_large = |l| batches.iter().map(|b| b.len() as u64).sum::<u64>() > l;
-                if limit.is_some_and(too_large) { Outcome::Empty } else { Outcome::Hot(batches) }
+                match limit {
+                    Some(limit) if too_large(limit.min(lent_max)) => Outcome::Empty,
+                    _ => Outcome::Hot(batches),
+                }
             }
             Read::Cold { segment, op: kind } => {
                 op = Some(kind);
                 Outcome::Locating { segment, allowed }
             }
         };
-        (read, op)
+        (read, op, cut)
     }
 }
 

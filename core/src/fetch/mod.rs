@@ -147,10 +147,14 @@ impl Fetches {
         self.number_next
     }
 
-    /// Keeps a fetch until its reads come back, a watched log moves or its deadline passes.
-    pub fn keep(&mut self, number: u64, pending: Pending) {
+    /// Keeps a fetch until its reads come back, a watched log moves or its deadline passes. One that waits for more holds
+    /// nothing of what there is: it will be read anew, and memory that is lent to it could not be used for anything else.
+    pub fn keep(&mut self, number: u64, mut pending: Pending) {
         if pending.outstanding == 0 {
-            for read in &pending.reads {
+            for read in &mut pending.reads {
+                if let Outcome::Hot(_) = read.outcome {
+                    read.outcome = Outcome::Empty;
+                }
                 if let Some((log, _)) = read.log {
                     self.watchers.entry(log).or_default().insert(number);
                 }

@@ -380,8 +380,20 @@ impl Storage {
     /// Whole batches from the one that holds `from`, none that ends beyond `until`, as many as fit in
     /// `bytes_max`; the first comes however large it is.
     pub fn read(&mut self, log: LogId, from: Offset, until: Offset, bytes_max: u32) -> Read {
+        self.read_lent(log, from, until, bytes_max, bytes_max)
+    }
+
+    /// The same, with a bound of its own for bytes that are lent from memory: as long as somebody holds them, they stay there.
+    pub fn read_lent(
+        &mut self,
+        log: LogId,
+        from: Offset,
+        until: Offset,
+        bytes_max: u32,
+        lent_max: u32,
+    ) -> Read {
         let entry = self.log(log);
-        match entry.read(from, until, bytes_max) {
+        match entry.read(from, until, bytes_max, lent_max) {
             LogRead::Hot { batches, next } => Read::Hot { batches, next },
             LogRead::Cold { segment, len, query } => {
                 let op = OpKind::Find { dir: entry.dir.clone(), segment, len, query };
