@@ -1,5 +1,8 @@
-//! How the ring comes by its files: the first at once, the others one after the other in the background, and one
+//! How the ring comes by its files: the first at once, the others in the background as the ring is used, and one
 //! more than it should have where it could never turn otherwise.
+//!
+//! A start reads the whole ring, so a broker with little to do keeps a little one. What is used three times over is kept free,
+//! so that a load which begins finds the files made before it comes to them.
 
 use super::files::{self, FileState, RingFile};
 use super::{FULL_RETRY_MS, Journal, blocks_of};
@@ -82,7 +85,8 @@ impl Journal {
         // a former configuration, may find no place, while the checkpoint that would free one waits
         // for just this group: then the ring grows beyond its size.
         let turns = self.ring.files.len() >= 3 || self.can_turn();
-        if turns && self.size() + bytes > self.config.bytes && !self.is_starved() {
+        let enough = turns && self.size() + bytes > self.config.bytes;
+        if (enough || !self.is_in_use()) && !self.is_starved() {
             self.refused.file = false;
             return;
         }
@@ -92,6 +96,13 @@ impl Journal {
         let len = u64::from(blocks) * BLOCK_BYTES as u64;
         let kind = OpKind::Create { file: FileName::Journal(number), len };
         out.push(DiskOp { kind, done: Done::JournalFile(number) });
+    }
+
+    /// Whether so much of the ring is used that more of it should be there.
+    fn is_in_use(&self) -> bool {
+        let (used, size) = (self.used(), self.size());
+        let begun = used > self.config.first_file_bytes / 64;
+        size == 0 || begun && size - used < (3 * used).max(2 * self.config.file_bytes)
     }
 
     /// Whether there is room once a checkpoint has covered everything, wherever the writer stands: in the files

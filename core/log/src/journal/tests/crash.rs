@@ -226,9 +226,16 @@ impl World {
     /// What a storage does that finds no room: a checkpoint once everything is durable.
     fn make_room(&mut self, len: usize) {
         while self.rig.journal.room() < JournalConfig::cost(len) {
+            let size = self.rig.journal.size();
             self.flush();
             if self.rig.pending.is_some() {
                 self.rig.sync();
+                continue;
+            }
+            if self.rig.journal.used() == 0 {
+                break; // an unused ring has one file, and another when that is too short
+            }
+            if self.rig.journal.size() > size {
                 continue;
             }
             let before = GroupSeq(self.rig.journal.synced().0 + 1);
@@ -280,9 +287,10 @@ impl World {
         let before = std::mem::take(&mut self.rig.groups);
         self.rig = Rig::boot(small(), platter, &image);
         self.rig.volatile = volatile;
-        // What a recovery found, the next one finds again.
-        let again = recovered(&self.rig.platter, self.from).expect("recovered before");
-        assert_eq!(again, image);
+        // What a recovery found, the next one finds again, beside files that the ring came by since.
+        let mut again = recovered(&self.rig.platter, self.from).expect("recovered before");
+        again.files.truncate(image.files.len());
+        assert!(again == image, "recovered again: {again:?}\nat first: {image:?}");
         self.rig.groups.extend(before.into_iter().filter(|(seq, _)| *seq < image.next_seq));
         self.boot += 1;
         self.rig.put(Frame::Boot { boot: self.boot });
