@@ -11,7 +11,7 @@ fn root() -> &'static Path {
 }
 
 /// Makes the scratch environment; returns its Python.
-fn set_up() -> PathBuf {
+pub fn set_up() -> PathBuf {
     let dir = root().join("target/clients");
     let done = Command::new("bash").arg(root().join("tests/clients/setup.sh")).arg(&dir).output();
     let done = done.expect("bash runs");

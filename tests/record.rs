@@ -1,5 +1,8 @@
 //! Lives of a real broker, recorded under clients of all kinds, killed, started again, and lived once more offline: every
 //! turn must want the same of the world.
+//!
+//! `SORDINI_RECORD_LIVES` says how many lives (default 3), `SORDINI_RECORD_MS` how long each is (default 400, with clients that
+//! nobody here wrote 2000). Ten minutes of them: `SORDINI_RECORD_LIVES=10 SORDINI_RECORD_MS=60000 cargo test --test house record`.
 
 use crate::broker::Broker;
 use crate::wire::Wire;
@@ -12,9 +15,9 @@ use sordini_wire::message::produce::{
 use sordini_wire::primitive::Records;
 use std::net::SocketAddr;
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -91,9 +94,7 @@ fn every_life_of_a_broker_is_replayed_turn_by_turn_after_kills_and_restarts() {
     let (data, life) = (scratch.path().join("data"), scratch.path().join("life"));
     let record = life.to_str().expect("text");
     let args = ["--record", record, "--set", "num.partitions=3", "--set", "journal.bytes=33554432"];
-    let lasts = std::env::var("SORDINI_RECORD_MS").map_or(400, |ms| ms.parse().expect("a number"));
-    let lasts = Duration::from_millis(lasts);
-    let lives = std::env::var("SORDINI_RECORD_LIVES").map_or(3, |n| n.parse().expect("a number"));
+    let (lives, lasts) = lives(400);
     for n in 0..lives {
         let broker = Broker::start(&data, &args);
         let mut wire = Wire::connect(broker.addr, PATIENCE).expect("a connection");
@@ -113,13 +114,70 @@ fn every_life_of_a_broker_is_replayed_turn_by_turn_after_kills_and_restarts() {
         work(broker.addr, lasts);
         if n + 1 == lives { broker.stop() } else { broker.kill() }
     }
+    all_replay(scratch.path(), lives);
+}
+
+/// How many lives, and how long each.
+fn lives(default_ms: u64) -> (u64, Duration) {
+    let number = |name, default| {
+        std::env::var(name).map_or(default, |n| n.parse().expect("a number in the environment"))
+    };
+    let lasts = Duration::from_millis(number("SORDINI_RECORD_MS", default_ms));
+    (number("SORDINI_RECORD_LIVES", 3), lasts)
+}
+
+/// Replays the recordings of all lives.
+fn all_replay(dir: &Path, lives: u64) {
     let mut turns = 0;
     for n in 0..lives {
-        let file = if n == 0 { life.clone() } else { scratch.path().join(format!("life.{n}")) };
-        turns += replays(&file);
+        let file = if n == 0 { "life".to_owned() } else { format!("life.{n}") };
+        turns += replays(&dir.join(file));
     }
     println!("{lives} lives, {turns} turns, each as it was");
     assert!(turns > 100, "{turns}");
+}
+
+#[test]
+fn real_clients_live_through_kills_and_every_life_is_replayed_turn_by_turn() {
+    let python = crate::clients::set_up();
+    let scratch = tempfile::tempdir().expect("a scratch directory");
+    let (data, life) = (scratch.path().join("data"), scratch.path().join("life"));
+    let args = ["--record", life.to_str().expect("text"), "--set", "num.partitions=3"];
+    let (lives, lasts) = lives(2000);
+    let mut broker = Broker::start(&data, &args);
+    let addr = broker.addr.to_string();
+    Wire::connect(broker.addr, PATIENCE).expect("a connection").create("life").expect("created");
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients/life.py");
+    let seconds = (lasts * lives as u32).as_secs_f64().to_string();
+    let mut clients = Command::new(python);
+    let clients = clients.arg(script).args([&addr, &seconds]).stdout(Stdio::piped()).spawn();
+    let clients = clients.expect("the clients start");
+    for n in 1..lives {
+        kcat(&addr, lasts);
+        broker.kill();
+        broker = Broker::start_at(&addr, &data, &args);
+        println!("life {n} begins");
+    }
+    kcat(&addr, lasts);
+    let out = clients.wait_with_output().expect("the clients end");
+    print!("{}", String::from_utf8_lossy(&out.stdout));
+    assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stdout));
+    broker.stop();
+    all_replay(scratch.path(), lives);
+}
+
+/// Lets kcat write and read again and again for a while.
+fn kcat(addr: &str, lasts: Duration) {
+    let until = Instant::now() + lasts;
+    while Instant::now() < until {
+        let said = format!(
+            "echo hello | timeout 5 kcat -b {addr} -P -t kcat && timeout 5 kcat -b {addr} -C -t kcat -e -q"
+        );
+        let out = Command::new("bash").args(["-c", &said]).output().expect("bash runs");
+        let said = String::from_utf8_lossy(&out.stdout);
+        assert!(said.contains("hello"), "{said}{}", String::from_utf8_lossy(&out.stderr));
+        std::thread::sleep(Duration::from_millis(300));
+    }
 }
 
 #[test]
