@@ -83,6 +83,8 @@ pub(crate) struct Writer {
     pub closed: bool,
     /// Whether files of an earlier life may lie about in the directory.
     pub unswept: bool,
+    /// Whether the sweep found a directory that a former life had made.
+    pub found: bool,
     /// A checkpoint waits until `file_synced` is here.
     pub target: Option<Offset>,
     /// Whether it stands in the storage's queue of logs that should be written now.

@@ -93,7 +93,9 @@ impl Storage {
         if log.writer.busy() {
             self.writes.piece_gone();
         }
-        let home = log.writer.home == Home::Made || log.writer.busy() || log.writer.unswept;
+        // What a former life made is not this one's yet, and lies there all the same.
+        let former = log.writer.unswept || log.writer.found;
+        let home = log.writer.home == Home::Made || log.writer.busy() || former;
         let removal = Removal { dir: log.dir, home, stage: RemovalStage::Journal };
         self.removals.insert(id, removal);
         self.checkpoint_progress(id);

@@ -69,6 +69,7 @@ impl Storage {
         out: &mut Vec<DiskOp>,
         notes: &mut Vec<Note>,
     ) {
+        let exists = result.is_ok();
         let entries = match result {
             Ok(DiskOk::Entries(entries)) => Some(entries),
             Err(e) if e.kind == DiskErrorKind::NotFound => Some(Vec::new()),
@@ -81,6 +82,9 @@ impl Storage {
         match (step, entries) {
             (ROOT, Some(entries)) => self.sweep_root(&entries, out),
             (_, Some(entries)) => {
+                if let Some(log) = self.logs.get_mut(&id) {
+                    log.writer.found |= exists;
+                }
                 self.sweep_log(id, &entries, out);
                 self.find_lost_indexes(id, &entries);
             }

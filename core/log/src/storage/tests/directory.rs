@@ -144,3 +144,17 @@ fn a_checkpoint_that_names_a_segment_about_to_go_does_not_bring_it_back() {
     let mut again = Rig::booted(disk);
     assert_eq!(again.read_all(log), expected(10, 12, 100));
 }
+
+/// A process was killed, and the next one had found the directory in its sweep but written nothing there yet: a deletion in between
+/// took the log for one that has no directory, and its files stayed for ever.
+#[test]
+fn a_log_deleted_before_the_first_write_of_this_life_leaves_no_directory() {
+    let mut rig = Rig::booted(young());
+    rig.storage.delete(LogId(1));
+    rig.flush();
+    rig.run();
+    rig.wait(50);
+    let left: Vec<String> =
+        rig.disk.list("").into_iter().filter(|name| name.starts_with("orders")).collect();
+    assert!(left.is_empty(), "{left:?}");
+}
