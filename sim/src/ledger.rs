@@ -5,7 +5,9 @@
 //! a long run costs no more per operation than a short one.
 
 pub mod admin;
+pub mod configs;
 mod extent;
+pub mod incarnations;
 
 pub use extent::{Extent, Known, Retention};
 
@@ -134,8 +136,16 @@ pub struct Ledger {
     pub retention: Retention,
     /// How far a broker's wall clock was ever ahead of the right one, ms.
     pub ahead_ms: i64,
+    /// And behind it.
+    pub behind_ms: i64,
+    /// The largest batch that the broker takes of topics that say nothing, bytes.
+    pub message_bytes_max: i64,
+    /// What topics' settings may have been.
+    pub configs: configs::Configs,
     /// What administrators asked for and were told.
     pub admin: admin::Admin,
+    /// Topics that were deleted and made again.
+    pub incarnations: incarnations::Incarnations,
     /// Offsets that were looked up, with what was said.
     pub lookups: Vec<Lookup>,
     /// By node and producer id: whose it is.
@@ -203,6 +213,36 @@ impl Ledger {
         extent.end = extent.end.max(offset + 1);
     }
 
+    /// The broker gave a batch, whose first record this is, `count` records long, a time of its own, or -1: then it kept that of its
+    /// producer. Only a topic that may have dated records itself says anything new; a duplicate is answered with its
+    /// largest timestamp.
+    pub fn stamped(
+        &mut self,
+        first: RecordId,
+        count: u64,
+        append_ms: i64,
+        now: i64,
+    ) -> Result<(), Failure> {
+        let Some(sent) = self.of(first).copied() else { return Ok(()) };
+        let setting = (sent.part.topic, "message.timestamp.type");
+        let since = sent.sent_ms;
+        if append_ms < 0 || append_ms == sent.at_ms {
+            return Ok(());
+        }
+        if !self.configs.may_be(setting, "LogAppendTime", since, now) {
+            let what = format!("{first:?} of {} ms was dated {append_ms} ms", sent.at_ms);
+            return Err(Failure::new("legal_answers", what));
+        }
+        (0..count).for_each(|n| self.of_mut(RecordId(first.0 + n)).at_ms = append_ms);
+        Ok(())
+    }
+
+    /// Whether it is known which timestamp a record has.
+    pub fn is_dated(&self, sent: &Sent) -> bool {
+        let setting = (sent.part.topic, "message.timestamp.type");
+        sent.acked.is_some() || !self.configs.is_touched(setting)
+    }
+
     /// The producer cannot say any more that a record is there once at most, behind those sent before.
     pub fn may_repeat(&mut self, id: RecordId) {
         self.of_mut(id).idempotent = false;
@@ -212,6 +252,11 @@ impl Ledger {
     pub fn date(&mut self, id: RecordId, at_ms: i64, sent_ms: i64) {
         let sent = self.of_mut(id);
         (sent.at_ms, sent.sent_ms) = (at_ms, sent_ms);
+    }
+
+    /// It is known now which topic a record that was sent to a name went to.
+    pub fn settle(&mut self, id: RecordId, topic: TopicNo) {
+        self.of_mut(id).part.topic = topic;
     }
 
     /// How long the batch is that a record is the first of, bytes.

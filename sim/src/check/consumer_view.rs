@@ -36,7 +36,7 @@ fn check(ledger: &Ledger, views: &Views) -> Result<(), String> {
         if times.len() <= at {
             times.resize(at + 1, None);
         }
-        times[at] = Some(sent.at_ms);
+        times[at] = Some(sent.at_ms).filter(|_| ledger.is_dated(sent));
     }
     let none = Times::new();
     for lookup in &ledger.lookups {

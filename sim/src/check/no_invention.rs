@@ -16,7 +16,7 @@ fn check(ledger: &Ledger, views: &Views) -> Result<(), String> {
     for (part, view) in views {
         for (offset, id) in &view.records {
             match ledger.of(*id) {
-                Some(sent) if sent.part == *part && !sent.refused => {}
+                Some(sent) if ledger.belongs(sent.part, *part) && !sent.refused => {}
                 sent => return Err(format!("{id:?} is at {offset} of {part:?}: {sent:?}")),
             }
         }

@@ -26,7 +26,7 @@ fn check(ledger: &Ledger, views: &Views) -> Result<(), String> {
             return Err(format!("{part:?} started at {floor}, and starts at {start} now"));
         }
         if view.start > extent.ceiling && extent.open == 0 {
-            if !ledger.retention.is_on() {
+            if !ledger.may_expire(part.topic) {
                 let (start, max) = (view.start, extent.ceiling);
                 return Err(format!("{part:?} starts at {start}; nobody asked beyond {max}"));
             }
@@ -58,21 +58,29 @@ fn expired(
     view: &View,
     gone: &BTreeMap<i64, RecordId>,
 ) -> Result<(), String> {
-    let bytes_of = |id: &RecordId| ledger.of(*id).map_or(0, |sent| i64::from(sent.bytes));
-    let behind: i64 = view.records.iter().map(|(_, id)| bytes_of(id)).sum();
-    if ledger.retention.bytes.is_some_and(|limit| behind >= limit) {
+    let left = view.records.iter().filter_map(|(_, id)| ledger.of(*id));
+    let behind: i64 = left.map(|sent| i64::from(sent.bytes)).sum();
+    // Where the broker compresses anew, nobody else knows how long a batch became.
+    let unknown = ledger.configs.is_touched((part.topic, "compression.type"));
+    let ever = ledger.retention(part.topic, i64::MIN, i64::MAX);
+    if ever.bytes.is_some_and(|limit| behind >= limit || unknown) {
         return Ok(());
     }
-    let Some(limit) = ledger.retention.ms else {
-        return Err(format!("{part:?} starts at {}, only {behind} bytes are left", view.start));
-    };
+    // Who cannot be sure of a record's time knows when it was sent, and how far a broker may have been behind then.
+    let itself = ledger.configs.is_touched((part.topic, "message.timestamp.type"));
+    let behind_ms = if itself { ledger.behind_ms } else { 0 };
     let mut starts = extent.starts.iter().peekable();
     for (&offset, id) in gone.range(extent.ceiling.max(0)..) {
         let Some(sent) = ledger.of(*id) else { continue };
         while starts.next_if(|(_, start)| *start <= offset).is_some() {}
         let Some((told_ms, _)) = starts.peek() else { continue };
         let dated = if sent.at_ms < 0 { sent.sent_ms } else { sent.at_ms.min(sent.sent_ms) };
-        let age = told_ms + ledger.ahead_ms - dated;
+        let age = told_ms + ledger.ahead_ms + behind_ms - dated;
+        let Some(limit) = ledger.retention(part.topic, sent.sent_ms, *told_ms).ms else {
+            return Err(format!(
+                "{id:?} at {offset} of {part:?} is gone, no limit on age held, and only {behind} bytes are left"
+            ));
+        };
         if age < limit {
             return Err(format!(
                 "{id:?} at {offset} of {part:?} was gone {age} ms after its time; the limit is {limit} ms"

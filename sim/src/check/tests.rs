@@ -188,3 +188,116 @@ fn answers_about_topics_that_no_order_explains_are_seen() {
     assert!(open(None).is_empty() && open(Some(1)).is_empty());
     assert_eq!(open(Some(2)), ["metadata_linearizable"]);
 }
+
+#[test]
+fn a_setting_holds_from_its_asking_until_another_was_made_behind_it() {
+    const AGE: (TopicNo, &str) = (TopicNo(0), "retention.ms");
+    let mut configs = Ledger::default().configs;
+    let within = |configs: &crate::ledger::configs::Configs, from, until| {
+        let mut values: Vec<_> = configs.within(AGE, from, until).collect();
+        values.sort_unstable();
+        values
+    };
+    assert_eq!(within(&configs, 0, 99), [None]);
+    let first = configs.ask(AGE, Some("1"), 10);
+    assert_eq!(within(&configs, 0, 9), [None]);
+    assert_eq!(within(&configs, 0, 10), [None, Some("1")], "it may hold before it is answered");
+    configs.made(AGE, first, 20);
+    assert_eq!(within(&configs, 20, 99), [None, Some("1")]);
+    assert_eq!(within(&configs, 21, 99), [Some("1")]);
+    // Two at once: either may be the last.
+    let both = [configs.ask(AGE, Some("2"), 30), configs.ask(AGE, Some("3"), 31)];
+    both.iter().for_each(|n| configs.made(AGE, *n, 40));
+    assert_eq!(within(&configs, 41, 99), [Some("2"), Some("3")]);
+    let refused = configs.ask(AGE, Some("4"), 50);
+    configs.refused(AGE, refused);
+    // Without an answer it may be made at any time, and another one does not end it.
+    let lost = configs.ask(AGE, Some("5"), 60);
+    configs.lost(AGE, lost);
+    let last = configs.ask(AGE, None, 70);
+    configs.made(AGE, last, 80);
+    assert_eq!(within(&configs, 81, 99), [None, Some("5")]);
+}
+
+#[test]
+fn a_record_that_goes_by_a_limit_that_no_longer_holds_is_seen() {
+    // For a while records went after 10 ms; those of the moment 1,000 are gone at 1,100.
+    let gone = |asked, reset| {
+        failing(|ledger, view| {
+            (1..4).for_each(|n| ledger.date(id(n), 1000, 1000));
+            let key = (PART.topic, "retention.ms");
+            let set = ledger.configs.ask(key, Some("10"), asked);
+            ledger.configs.made(key, set, asked);
+            let unset = ledger.configs.ask(key, Some("-1"), reset);
+            ledger.configs.made(key, unset, reset);
+            ledger.told_start(PART, Known::default(), 1, 1100).expect("anything may expire");
+            cut(view);
+        })
+    };
+    assert!(gone(1050, 1060).is_empty());
+    assert!(gone(900, 1000).is_empty());
+    assert_eq!(gone(900, 999), ["retention"], "reset before they were sent");
+    assert_eq!(gone(1101, 1200), ["retention"], "set when they were gone already");
+}
+
+#[test]
+fn who_is_told_what_no_setting_explains_sees_it() {
+    let mut ledger = history().0;
+    ledger.message_bytes_max = 1000;
+    let (topic, within) = (PART.topic, (0, 99));
+    assert!(ledger.may_take(topic, 1000, within) && !ledger.may_refuse(topic, 10, 1000, within));
+    assert!(!ledger.may_take(topic, 1001, within) && ledger.may_refuse(topic, 10, 1001, within));
+    assert!(!ledger.may_refuse(topic, 87, 1, within));
+    ledger.date(id(1), 50, 50);
+    assert!(ledger.stamped(id(1), 1, -1, 60).is_ok() && ledger.stamped(id(1), 1, 50, 60).is_ok());
+    assert_eq!(ledger.stamped(id(1), 1, 55, 60).expect_err("dated").check, "legal_answers");
+    let settings = [
+        ("max.message.bytes", "100"),
+        ("cleanup.policy", "compact"),
+        ("message.timestamp.type", "LogAppendTime"),
+    ];
+    for (key, value) in settings {
+        let n = ledger.configs.ask((topic, key), Some(value), 55);
+        ledger.configs.made((topic, key), n, 56);
+    }
+    assert!(ledger.may_take(topic, 1000, (50, 55)) && !ledger.may_take(topic, 1, (57, 99)));
+    assert!(ledger.may_refuse(topic, 10, 101, within) && ledger.may_refuse(topic, 87, 1, within));
+    assert!(ledger.stamped(id(1), 1, 55, 60).is_ok());
+    assert_eq!(ledger.of(id(1)).map(|sent| sent.at_ms), Some(55));
+}
+
+#[test]
+fn a_deleted_topic_that_comes_back_and_one_that_goes_by_itself_are_seen() {
+    const NAME: (u32, u16) = (0, 0);
+    let wrong = |ledger: &mut Ledger, id, asked_ms| {
+        ledger.told_incarnation(NAME, [id; 16], asked_ms, asked_ms + 5).map_err(|f| f.check)
+    };
+    let mut ledger = Ledger::default();
+    let first = wrong(&mut ledger, 1, 10).expect("the first");
+    assert_eq!(wrong(&mut ledger, 1, 20), Ok(first));
+    assert!(ledger.incarnations.sure(NAME, 20).is_some());
+    assert_eq!(wrong(&mut ledger, 2, 20), Err("metadata_linearizable"), "nobody deleted the first");
+    // Deleted by its id: from the answer on it is gone.
+    ledger.ask_deletion(NAME, Some([1; 16]));
+    assert!(ledger.incarnations.sure(NAME, 20).is_none());
+    assert_eq!(wrong(&mut ledger, 1, 30), Ok(first), "nothing is known yet");
+    ledger.told_deletion(NAME, Some([1; 16]), true, 40);
+    assert_eq!(wrong(&mut ledger, 1, 41), Err("metadata_linearizable"));
+    // By name: whichever it is, and while nobody knows, the next one too.
+    let second = wrong(&mut ledger, 3, 50).expect("another");
+    ledger.ask_deletion(NAME, None);
+    wrong(&mut ledger, 4, 60).expect("the second may be gone");
+    ledger.told_deletion(NAME, None, true, 70);
+    let may_be_gone =
+        |ledger: &Ledger, id| ledger.incarnations.find([id; 16]).map(|o| o.may_be_gone);
+    assert_eq!((may_be_gone(&ledger, 3), may_be_gone(&ledger, 4)), (Some(true), Some(true)));
+    wrong(&mut ledger, 5, 80).expect("a third");
+    assert_eq!(may_be_gone(&ledger, 5), Some(false));
+    // What went to the name may be in any of them, and in no other topic.
+    let root = ledger.shared_root(NAME);
+    let part = |topic| Part { topic, partition: 1 };
+    assert!(ledger.belongs(part(root), part(second)) && ledger.belongs(part(first), part(first)));
+    assert!(
+        !ledger.belongs(part(first), part(second)) && !ledger.belongs(part(second), part(root))
+    );
+}

@@ -67,16 +67,10 @@ impl Ledger {
 
     /// The largest start that the log of `part` may have now.
     pub fn start_max(&self, part: Part) -> i64 {
-        match self.retention.is_on() {
+        match self.may_expire(part.topic) {
             true => i64::MAX,
             false => self.extents.get(&part).map_or(0, Extent::start_max),
         }
-    }
-
-    /// Whether any segment may have been dropped by now.
-    pub fn may_drop(&self) -> bool {
-        let asked = |e: &Extent| e.ceiling > 0 || e.open > 0;
-        self.retention.is_on() || self.extents.values().any(asked)
     }
 
     /// Somebody asks that the log start at `offset`; none is its high watermark.

@@ -7,10 +7,12 @@
 //! tells the [`Ledger`]: what must be seen from now on, what must never be, what may be. Whether it is seen is
 //! for the checks to say.
 
+mod configs;
 mod consume;
 mod delete_records;
 mod hostile;
 mod produce;
+mod recreate;
 mod seek;
 mod topics;
 pub mod wire;
@@ -146,10 +148,12 @@ pub struct Row {
 
 /// Every load.
 pub const LOADS: &[Row] = &[
+    configs::ROW,
     consume::ROW,
     delete_records::ROW,
     hostile::ROW,
     produce::ROW,
+    recreate::ROW,
     seek::ROW,
     topics::ROW,
     zombie::ROW,

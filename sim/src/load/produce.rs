@@ -62,6 +62,9 @@ struct Produce {
     /// Where something was acknowledged under this producer id. Elsewhere a broker takes any first sequence, as Kafka does,
     /// and would not notice a gap.
     known: [bool; PARTITIONS_MAX],
+    /// Where nothing was acknowledged yet, what was in flight behind a batch that did not arrive whole was taken as the first: only
+    /// another producer id helps.
+    overtaken: bool,
     topic_name: Str,
     /// Memory for values.
     value: Vec<u8>,
@@ -78,7 +81,7 @@ struct Batch {
     lens: Vec<u16>,
     /// As it was sent first.
     bytes: Option<Bytes>,
-    /// Whether it was sent before and not answered: without a sequence, what is said of it now says nothing of then.
+    /// Whether it was sent before and not answered: that copy may arrive yet, and meet other settings or another clock.
     doubtful: bool,
     /// In flight with a sequence behind a gap: must be refused.
     stale: bool,
@@ -102,6 +105,7 @@ fn make(params: &mut Params<'_>) -> Result<Arc<dyn Load>, BadInput> {
         held: Vec::new(),
         sequences: [0; PARTITIONS_MAX],
         known: [false; PARTITIONS_MAX],
+        overtaken: false,
         topic_name: Str::EMPTY,
         value: Vec::new(),
     }))
@@ -233,12 +237,13 @@ impl Load for Produce {
         self.asking = false;
         desk.ledger.tally.unknown += self.in_flight as u64;
         for batch in self.batches.iter_mut().take(self.in_flight) {
-            batch.doubtful = !self.idempotent;
+            batch.doubtful = true;
         }
         if !self.retries {
             self.batches.drain(..self.in_flight);
         }
-        let astray = self.batches.iter().any(|batch| batch.stale);
+        let gap = self.batches.iter().any(|batch| batch.stale);
+        let astray = std::mem::take(&mut self.overtaken) || gap;
         let sent = self.held.len() + self.in_flight;
         self.held.drain(..).rev().for_each(|batch| self.batches.push_front(batch));
         if astray {
@@ -287,10 +292,17 @@ impl Produce {
             );
             return Err(Failure::new("idempotence", what));
         }
+        let sent = desk.ledger.of(batch.first).expect("its own record");
+        let (topic, bytes) = (batch.part.topic, i64::from(sent.bytes));
+        let within = (sent.sent_ms, desk.wall_ms);
+        let may_take = desk.ledger.may_take(topic, bytes, within);
+        let may_refuse = desk.ledger.may_refuse(topic, answer.error_code, bytes, within);
         let ids = (0..batch.lens.len() as u64).map(|n| RecordId(batch.first.0 + n));
         let outcome = match answer.error_code {
-            0 if answer.index == batch.part.partition && answer.base_offset >= 0 => {
+            0 if answer.index == batch.part.partition && answer.base_offset >= 0 && may_take => {
                 ids.zip(answer.base_offset..).for_each(|(id, at)| desk.ledger.ack(id, at));
+                let (count, append_ms) = (batch.lens.len() as u64, answer.log_append_time_ms);
+                desk.ledger.stamped(batch.first, count, append_ms, desk.wall_ms)?;
                 self.known[batch.part.partition as usize] = true;
                 Outcome::Success
             }
@@ -302,19 +314,31 @@ impl Produce {
                 self.in_flight -= 1;
                 return Ok(Outcome::Step);
             }
+            45 if self.idempotent && !self.known[batch.part.partition as usize] => {
+                self.overtaken = true;
+                return Ok(Outcome::Unknown(45));
+            }
             // Damaged on its way, not leader, timed out, storage error: trying again is harmless to who may try again.
             code @ (2 | 6 | 7 | 56) => return Ok(Outcome::Unknown(code)),
             // Too large, bad timestamp, bad record, or the topic is not there: never appended.
-            code @ (3 | 10 | 32 | 87) => {
-                if !batch.doubtful {
+            code @ (3 | 10 | 32 | 87) if may_refuse => {
+                let is_stray = batch.wall_ms > desk.wall_ms + STRAY_MS / 2;
+                if !batch.doubtful || is_stray {
                     ids.for_each(|id| desk.ledger.refuse(id));
+                } else if self.idempotent {
+                    // The sequence may or may not have a gap there: only another producer id is sure.
+                    ids.for_each(|id| desk.ledger.may_repeat(id));
+                    self.batches.pop_front();
+                    self.in_flight -= 1;
+                    self.overtaken = true;
+                    return Ok(Outcome::Unknown(code));
                 }
                 Outcome::Refused(code)
             }
             code => {
                 let (client, first) = (desk.client, batch.first);
                 let what = format!(
-                    "client {client} was answered {code} for {first:?} in {:?}: {answer:?}",
+                    "client {client} was answered {code} for {first:?}, {bytes} bytes, in {:?}: {answer:?}",
                     batch.part
                 );
                 return Err(Failure::new("legal_answers", what));
@@ -322,7 +346,8 @@ impl Produce {
         };
         let batch = self.batches.pop_front().expect("looked at above");
         self.in_flight -= 1;
-        if self.idempotent && matches!(outcome, Outcome::Refused(_)) {
+        let known = self.known[batch.part.partition as usize];
+        if self.idempotent && known && matches!(outcome, Outcome::Refused(_)) {
             self.close_gap(&batch);
         }
         Ok(outcome)

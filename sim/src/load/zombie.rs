@@ -143,15 +143,27 @@ impl Load for Zombie {
         let answer: ProduceResponse = wire::decoded(answer, asked.version)?;
         let answer = answer.responses.first().and_then(|t| t.partition_responses.first());
         let answer = answer.ok_or_else(|| Failure::new("wire", "an answer without partition"))?;
+        let (Step::Live(id) | Step::Dead(id)) = self.step else {
+            return Err(Failure::new("wire", "an answer that nobody waits for"));
+        };
+        let sent = *desk.ledger.of(id).expect("its own record");
+        let (topic, bytes, within) =
+            (desk.topic, i64::from(sent.bytes), (sent.sent_ms, desk.wall_ms));
+        let may_take = desk.ledger.may_take(topic, bytes, within);
+        let may_refuse = desk.ledger.may_refuse(topic, answer.error_code, bytes, within);
         let outcome = match (self.step, answer.error_code) {
-            (Step::Live(id), 0) => {
+            (Step::Live(id), 0) if may_take => {
                 desk.ledger.ack(id, answer.base_offset);
+                desk.ledger.stamped(id, 1, answer.log_append_time_ms, desk.wall_ms)?;
                 self.sequence += 1;
                 self.acked += 1;
                 Outcome::Success
             }
-            // Fenced; or too far ahead of a broker whose clock went back, in whichever epoch.
-            (Step::Dead(id), code @ (32 | 47)) | (Step::Live(id), code @ 32) => {
+            // Fenced; or the topic has settings, or the broker a clock, that refuse it in whichever epoch.
+            (Step::Dead(id), code @ (10 | 32 | 47 | 87))
+            | (Step::Live(id), code @ (10 | 32 | 87))
+                if may_refuse =>
+            {
                 desk.ledger.refuse(id);
                 Outcome::Refused(code)
             }

@@ -5,6 +5,8 @@ use super::World;
 use crate::check;
 use crate::failure::Failure;
 use crate::heap::SECOND;
+use crate::ledger::admin::Name;
+use crate::ledger::incarnations::{Id, PARTITIONS, shared_name};
 use crate::ledger::{Part, TopicNo, View, Views};
 use crate::load::{Asked, wire};
 use bytes::{Bytes, BytesMut};
@@ -13,7 +15,9 @@ use sordini_wire::frame::FrameSplitter;
 use sordini_wire::message::Message;
 use sordini_wire::message::fetch::FetchRequest;
 use sordini_wire::message::list_offsets::{ListOffsetsRequest, ListOffsetsResponse};
-use sordini_wire::primitive::Reader;
+use sordini_wire::message::metadata::{MetadataRequest, MetadataRequestTopic, MetadataResponse};
+use sordini_wire::primitive::{Reader, Str};
+use std::collections::BTreeSet;
 
 /// How long the auditor waits for a broker or an answer.
 const PATIENCE: u64 = 60 * SECOND;
@@ -60,8 +64,52 @@ impl World {
             }
             self.hang_up(conn);
         }
+        self.audit_incarnations(&mut views)?;
         let scenario = std::sync::Arc::clone(&self.scenario);
         check::all(&scenario.checks, &self.ledger, &views)
+    }
+
+    /// Reads every topic that is under a name which topics came and went under.
+    fn audit_incarnations(&mut self, views: &mut Views) -> Result<(), Failure> {
+        let all = self.ledger.incarnations.all.clone();
+        let names: BTreeSet<Name> = all.iter().map(|one| one.name).collect();
+        for name in names {
+            let conn = self.connect(None, name.0);
+            let text = shared_name(name);
+            let there = self.id_of(conn, &text)?;
+            for one in all.iter().filter(|one| one.name == name) {
+                let wrong = match there == Some(one.id) {
+                    true => one.gone_ms.map(|_| "was deleted, and is there"),
+                    false => (!one.may_be_gone).then_some("is gone; nobody asked to delete it"),
+                };
+                if let Some(wrong) = wrong {
+                    return Err(Failure::new("metadata_linearizable", format!("{one:?} {wrong}")));
+                }
+                for partition in 0..if there == Some(one.id) { PARTITIONS } else { 0 } {
+                    let part = Part { topic: one.topic, partition };
+                    views.insert(part, self.view(conn, &text, part)?);
+                }
+            }
+            self.hang_up(conn);
+        }
+        Ok(())
+    }
+
+    /// The id of the topic with this name, if there is one.
+    fn id_of(&mut self, conn: ConnId, name: &str) -> Result<Option<Id>, Failure> {
+        let topic = MetadataRequestTopic { name: Some(Str::from(name)), ..Default::default() };
+        let request = MetadataRequest {
+            topics: Some(vec![topic]),
+            allow_auto_topic_creation: false,
+            ..Default::default()
+        };
+        let mut body = self.ask(conn, &request, 12, MetadataRequest::API_KEY)?;
+        let answer: MetadataResponse = wire::decoded(&mut body, 12)?;
+        match answer.topics.first().map(|topic| (topic.error_code, topic.topic_id)) {
+            Some((0, id)) => Ok(Some(id.0)),
+            Some((3, _)) => Ok(None),
+            answer => Err(Failure::new("legal_answers", format!("{name}: {answer:?}"))),
+        }
     }
 
     /// Waits until every process listens.
@@ -78,7 +126,7 @@ impl World {
             let request = wire::fetch(topic, part.partition, at, 100_000, 0);
             let mut body = self.ask(conn, &request, 12, FetchRequest::API_KEY)?;
             let answer = wire::fetched(&mut body, 12, part)?;
-            if answer == Err(1) && self.ledger.retention.is_on() {
+            if answer == Err(1) && self.ledger.may_expire(part.topic) {
                 // Time goes on while an auditor reads.
                 at = self.log_start(conn, topic, part)?;
                 continue;

@@ -122,6 +122,7 @@ impl World {
     pub fn new(seed: u64, scenario: Arc<Scenario>) -> World {
         let mut ledger = Ledger::default();
         ledger.retention = retention(&scenario.broker);
+        ledger.message_bytes_max = message_bytes_max(&scenario.broker);
         let clients = clients(seed, &scenario, &mut ledger);
         let faults = scenario.faults.iter().enumerate();
         let strikes = faults.flat_map(|(n, f)| f.strikes(seed, n, scenario.nodes)).collect();
@@ -285,6 +286,12 @@ fn retention(config: &BrokerConfig) -> Retention {
         ms: limit("log.retention.ms").filter(|ms| (0..LONG_MS).contains(ms)),
         bytes: limit("log.retention.bytes").filter(|bytes| *bytes >= 0),
     }
+}
+
+/// The largest batch of topics that say nothing.
+fn message_bytes_max(config: &BrokerConfig) -> i64 {
+    let given = config.given.get("message.max.bytes").and_then(|value| value.parse().ok());
+    given.unwrap_or(1_048_588)
 }
 
 /// The clients of a scenario, and their topics in the ledger.

@@ -78,7 +78,7 @@ pub struct Node {
     held: [u32; 3],
     /// Faults of the disk when this process began: if there are more, an end of the process is excused.
     faults_at_boot: u64,
-    shard: Shard,
+    pub(super) shard: Shard,
     out: Outbox,
     inbox: Vec<Event>,
     turn_due: bool,
