@@ -5,6 +5,7 @@
 //! ([`partition`]) whose records lie in the log room, and on the metadata ([`metadata`]).
 
 pub mod api;
+pub mod census;
 pub mod config;
 pub mod fetch;
 pub mod gather;

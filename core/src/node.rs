@@ -338,6 +338,11 @@ impl Node {
         self.park(group, call, Some(api::encode(call, message, files)));
     }
 
+    /// How many answers wait for durability, and how many reads are under way for somebody.
+    pub fn waiting(&self) -> (usize, usize) {
+        (self.parked.values().map(Vec::len).sum(), self.tickets.len())
+    }
+
     /// What an answer that shows where a log starts, or that something lies below its start, waits for.
     pub fn start_group(&self, log: Option<LogId>) -> Option<GroupSeq> {
         self.partitions.get(&log?)?.start_group()

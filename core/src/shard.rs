@@ -4,6 +4,7 @@
 //! session in the order of the requests. This file routes; it decides only who is served next.
 
 use crate::api::{self, Head, Stop, api_versions};
+use crate::census::Census;
 use crate::config::broker::BrokerConfig;
 use crate::gather::Call;
 use crate::limits::Limits;
@@ -57,6 +58,16 @@ impl Shard {
     /// The node, to be looked at.
     pub fn node(&self) -> &Node {
         &self.node
+    }
+
+    /// What is held for others now.
+    pub fn census(&self) -> Census {
+        Census {
+            connections: self.sessions.len(),
+            stalled: self.stalled.len(),
+            unsent_bytes: self.sessions.values().map(Session::unsent).sum(),
+            ..Census::of(&self.node)
+        }
     }
 
     /// How many connections there are.

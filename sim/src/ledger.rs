@@ -12,6 +12,8 @@ pub mod incarnations;
 pub use extent::{Extent, Known, Retention};
 
 use crate::failure::Failure;
+use sordini_core::census::Census;
+use sordini_log::StorageConfig;
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -117,6 +119,19 @@ pub struct Lookup {
     pub found: Option<(i64, i64)>,
 }
 
+/// What is left of a broker once everybody has gone and everything has come to rest.
+#[derive(Clone, Debug, Default)]
+pub struct Remains {
+    /// Which one.
+    pub node: u32,
+    /// What it says of itself.
+    pub census: Census,
+    /// What it may hold.
+    pub sizes: StorageConfig,
+    /// The files on its disk, with their lengths.
+    pub files: Vec<(String, u64)>,
+}
+
 /// The books of a world.
 #[derive(Clone, Debug, Default)]
 pub struct Ledger {
@@ -144,6 +159,8 @@ pub struct Ledger {
     pub configs: configs::Configs,
     /// What administrators asked for and were told.
     pub admin: admin::Admin,
+    /// What is left of each broker once everybody has gone.
+    pub remains: Vec<Remains>,
     /// Topics that were deleted and made again.
     pub incarnations: incarnations::Incarnations,
     /// Offsets that were looked up, with what was said.

@@ -25,7 +25,7 @@ mod writer;
 pub use id::{Epoch, Generation, GroupSeq, LogDir, LogId, Lsn, Offset};
 pub use segment::{LogConfig, Segment};
 pub use storage::{
-    Latest, Lookup, Note, Read, Recovered, RecoveredLog, Replay, Replayed, Room, Section, Storage,
-    StorageConfig, TimeQuery,
+    Holdings, Latest, Lookup, Note, Read, Recovered, RecoveredLog, Replay, Replayed, Room, Section,
+    Storage, StorageConfig, TimeQuery,
 };
 pub use time::{Mono, Now, Wall};

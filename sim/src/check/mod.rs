@@ -12,6 +12,7 @@ mod dense_offsets;
 mod idempotence;
 mod metadata_linearizable;
 mod no_invention;
+mod resources;
 mod retention;
 
 use crate::failure::Failure;
@@ -41,6 +42,7 @@ pub const CHECKS: &[Check] = &[
     retention::ROW,
     metadata_linearizable::ROW,
     consumer_view::ROW,
+    resources::ROW,
 ];
 
 /// The name of the liveness check in scenarios: it has a parameter and no row, since the run itself is the check.

@@ -301,3 +301,42 @@ fn a_deleted_topic_that_comes_back_and_one_that_goes_by_itself_are_seen() {
         !ledger.belongs(part(first), part(second)) && !ledger.belongs(part(second), part(root))
     );
 }
+
+#[test]
+fn what_is_left_of_those_who_have_gone_is_seen() {
+    use crate::ledger::Remains;
+    let left = |harm: fn(&mut Remains)| {
+        failing(|ledger, _| {
+            let mut remains = Remains::default();
+            let path = |name: &str| format!("t-0/{:020}.{name}", 0);
+            let files = ["log", "index", "timeindex"].map(path);
+            remains.census.storage.files.insert("t-0".into(), files.to_vec());
+            remains.files = vec![("journal/00000001.journal".into(), 4096)];
+            remains.files.push(("checkpoint/current".into(), 100));
+            remains.files.extend(files.map(|path| (path, 10)));
+            harm(&mut remains);
+            ledger.remains.push(remains);
+        })
+    };
+    assert!(left(|_| {}).is_empty());
+    let leaks: &[fn(&mut Remains)] = &[
+        |r| r.census.connections = 1,
+        |r| r.census.stalled = 1,
+        |r| r.census.unsent_bytes = 1,
+        |r| r.census.parked = 1,
+        |r| r.census.fetches = 1,
+        |r| r.census.lookups = 1,
+        |r| r.census.reads = 1,
+        |r| r.census.storage.unwritten_bytes = 1,
+        |r| r.census.storage.removals = 1,
+        |r| r.census.storage.cached_bytes = 1 << 30,
+        |r| r.files.push(("t-0/00000000000000000007.log".into(), 5)),
+        |r| r.files.push(("t-1/00000000000000000000.log".into(), 5)),
+        |r| r.files.push(("t-0.3-delete/00000000000000000000.log".into(), 5)),
+        |r| r.files.push(("checkpoint/older".into(), 5)),
+        |r| r.files[0].1 = 1 << 40,
+    ];
+    for (n, harm) in leaks.iter().enumerate() {
+        assert_eq!(left(*harm), ["resources"], "leak {n}");
+    }
+}

@@ -65,6 +65,7 @@ impl World {
             self.hang_up(conn);
         }
         self.audit_incarnations(&mut views)?;
+        self.come_to_rest()?;
         let scenario = std::sync::Arc::clone(&self.scenario);
         check::all(&scenario.checks, &self.ledger, &views)
     }

@@ -14,6 +14,7 @@
 //! | `doom` | ends that wait for a process: storms of crashes, crashes at an operation |
 //! | `client` | the body of a client: connecting, timeouts, frames |
 //! | `audit` | an auditor who reads everything through the wire |
+//! | `rest` | everybody leaves, and what is left is written down |
 //! | `trace` | the hash of everything that happens, and the story for people |
 //!
 //! A world is `Clone`: it can be forked at any event.
@@ -23,6 +24,7 @@ pub mod client;
 pub mod doom;
 mod net;
 mod node;
+mod rest;
 pub mod trace;
 
 pub use client::Client;

@@ -222,7 +222,7 @@ impl World {
         delay
     }
 
-    fn send_inward(&mut self, conn: ConnId, piece: Piece<BytesMut>) {
+    pub(super) fn send_inward(&mut self, conn: ConnId, piece: Piece<BytesMut>) {
         let Some(node) = self.links.find(conn).map(|l| l.node) else { return };
         let delay = self.latency(node);
         let byte_ns = self.nodes[node as usize].byte_ns;

@@ -298,6 +298,7 @@ impl World {
         let at = node.now(*now);
         let right_ms = EPOCH_MS + (*now / MS) as i64;
         ledger.ahead_ms = ledger.ahead_ms.max(at.wall.0 - right_ms);
+        ledger.behind_ms = ledger.behind_ms.max(right_ms - at.wall.0);
         let count = node.inbox.len().min(EVENTS_PER_TURN_MAX);
         let idle = count == node.inbox.len();
         let mut events = node.inbox.drain(..count).inspect(|event| {

@@ -12,6 +12,7 @@ mod boot;
 pub mod check;
 mod checkpointing;
 mod config;
+mod holdings;
 mod notes;
 mod reindex;
 mod remove;
@@ -23,6 +24,7 @@ mod tests;
 mod write;
 
 pub use config::StorageConfig;
+pub use holdings::Holdings;
 pub use notes::{
     Latest, Lookup, Note, Read, Recovered, RecoveredLog, Replay, Replayed, Room, Section, TimeQuery,
 };
