@@ -15,7 +15,7 @@ from kafka.admin import KafkaAdminClient, NewTopic
 
 ADDR, SECONDS = sys.argv[1], float(sys.argv[2])
 TOPIC, PARTITIONS = "life", 3
-PATIENCE = 60
+PATIENCE = 300
 until = time.monotonic() + SECONDS
 acked, failed = set(), []
 read, twice, disorder = set(), [], []
@@ -32,7 +32,7 @@ def delivered(error, message):
 
 def produce():
     producer = Producer({"bootstrap.servers": ADDR, "enable.idempotence": True, "linger.ms": 5,
-                         "message.timeout.ms": PATIENCE * 1000, "reconnect.backoff.max.ms": 200})
+                         "message.timeout.ms": 0, "reconnect.backoff.max.ms": 200})
     number = 0
     while time.monotonic() < until:
         value = b"%08d" % number + bytes(number * 37 % 3000)
