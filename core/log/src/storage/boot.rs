@@ -9,8 +9,8 @@
 //! | Sealing | the group with this boot's number and marks | serves                                  |
 //!
 //! Nothing that recovery read is changed before it is over: it may crash and start again at any point.
-//! The newest readable checkpoint counts, in the order `current`, `next` (complete, but its rename was
-//! lost), `previous`. Log directories are not looked into: 1,000 logs cost no more than their lines in the
+//! The newest checkpoint with valid content counts, in the order `current`, `next` (complete, but its rename was
+//! lost), `previous`; if the disk does not give a newer one at all, recovery ends ([`newer_withheld`]). Log directories are not looked into: 1,000 logs cost no more than their lines in the
 //! checkpoint, and leftovers in them are cleaned while serving ([`super::sweep`]).
 //!
 //! A process that was killed leaves names that only the page cache knows: a checkpoint renamed and not synced, a new
@@ -54,6 +54,8 @@ pub(super) enum Stage {
         /// A directory that only a log can have.
         orphan: Option<String>,
         checkpoints: BTreeMap<u32, Bytes>,
+        /// Checkpoints that the disk did not give, by step, and why.
+        withheld: BTreeMap<u32, String>,
         journal: Vec<(u32, Bytes)>,
         /// Lengths of the journal files.
         lens: BTreeMap<u32, u64>,
@@ -140,6 +142,9 @@ impl Storage {
                 // A checkpoint, or a block of the journal.
                 Verdict::Unreadable => {
                     notes.push(Note::Warning(e.to_string()));
+                    if let Stage::Reading { withheld, .. } = &mut self.stage {
+                        withheld.insert(step, e.to_string());
+                    }
                     None
                 }
                 Verdict::Fatal | Verdict::Refuse => return,
@@ -166,7 +171,7 @@ impl Storage {
                     self.replay(now, BTreeMap::new(), Vec::new(), out, notes);
                 }
             }
-            Stage::Reading { left, checkpoints, journal, blocks, .. } => {
+            Stage::Reading { left, checkpoints, withheld, journal, blocks, .. } => {
                 *left -= 1;
                 match ok {
                     Some(DiskOk::Bytes(bytes)) if step >= BLOCK => {
@@ -181,6 +186,9 @@ impl Storage {
                 }
                 if *left == 0 {
                     let checkpoints = std::mem::take(checkpoints);
+                    if let Some(why) = newer_withheld(withheld, &checkpoints) {
+                        return self.boot_failed(why, notes);
+                    }
                     let journal = self.journal_files();
                     self.replay(now, checkpoints, journal, out, notes);
                 }
@@ -246,6 +254,7 @@ impl Storage {
             left: reads.len() as u32 + syncs,
             orphan,
             checkpoints: BTreeMap::new(),
+            withheld: BTreeMap::new(),
             journal: Vec::new(),
             lens,
             blocks: BTreeMap::new(),
@@ -391,6 +400,24 @@ impl Storage {
             stage => self.stage = stage,
         }
     }
+}
+
+/// Why recovery must not go on from the checkpoints that could be read, if it must not: the disk withheld a newer one. What
+/// segments hold would be cut and filled again from the older one on, and whoever reads the newer one the next time would
+/// believe what is half done.
+fn newer_withheld(
+    withheld: &BTreeMap<u32, String>,
+    checkpoints: &BTreeMap<u32, Bytes>,
+) -> Option<String> {
+    let best = checkpoints.iter().find(|(_, file)| is_readable((*file).clone())).map(|(at, _)| *at);
+    let (_, file, _) = CHECKPOINTS.into_iter().find(|(step, ..)| {
+        withheld.contains_key(step) && best.is_none_or(|best| *step < best)
+    })?;
+    let path = file.path();
+    Some(format!(
+        "{path} cannot be read, and may be newer than what can be: see that the disk has no errors, and start again; if \
+         {path} is lost for good, move it away, and recovery begins from the checkpoint before it, if its journal is still there"
+    ))
 }
 
 fn is_readable(file: Bytes) -> bool {
