@@ -42,6 +42,11 @@ impl<T: Copy> Heap<T> {
         self.entries.push(Entry { at, tie, what });
     }
 
+    /// The same with a tie of its own: whether it is there or not, what else is pushed meets the same ties.
+    pub fn push_with(&mut self, at: Nanos, tie: u64, what: T) {
+        self.entries.push(Entry { at, tie, what });
+    }
+
     /// The next thing to happen, and when.
     pub fn pop(&mut self) -> Option<(Nanos, T)> {
         self.entries.pop().map(|e| (e.at, e.what))

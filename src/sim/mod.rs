@@ -15,7 +15,7 @@ mod shrink;
 mod summary;
 mod swarm;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use clap::{Args, Subcommand};
 use sordini_sim::scenario::{Scenario, draw};
 use std::path::{Path, PathBuf};
@@ -106,6 +106,9 @@ pub struct ShrinkArgs {
     /// The seed; without one, the first seed that fails
     #[arg(long)]
     seed: Option<u64>,
+    /// Write one page that shows what is left of the run
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
     /// Be content after so long with what was reached
     #[arg(long, value_parser = duration, default_value = "60s")]
     time: Duration,
@@ -260,6 +263,13 @@ fn scenario(file: &Path) -> Result<Arc<Scenario>> {
     let text = std::fs::read_to_string(file)
         .map_err(|e| anyhow::anyhow!("{}: expected a scenario: {e}", file.display()))?;
     Ok(Arc::new(Scenario::parse(&file.display().to_string(), &text)?))
+}
+
+/// Writes a page that explains a run.
+fn write_page(file: &Path, page: &str) -> Result<()> {
+    std::fs::write(file, page).with_context(|| {
+        format!("cannot write the page {}; give --html a file that can be written", file.display())
+    })
 }
 
 /// The command that repeats a run.

@@ -3,7 +3,7 @@
 use super::summary::Summary;
 use super::{ReplayArgs, Verdict, subject};
 use crate::output::print;
-use anyhow::{Context, Result};
+use anyhow::Result;
 use sordini_sim::explain::html;
 use sordini_sim::run::{Outcome, Watch, run as run_one};
 use std::fmt::Write;
@@ -33,8 +33,7 @@ pub fn run(args: &ReplayArgs) -> Result<Verdict> {
     }
     if let Some(file) = &args.html {
         let page = html(&scenario, seed, &outcome.story, outcome.failure.as_ref());
-        std::fs::write(file, page)
-            .with_context(|| format!("cannot write the page {}", file.display()))?;
+        super::write_page(file, &page)?;
     }
     let held = outcome.failure.is_none();
     if let Some(failure) = outcome.failure {

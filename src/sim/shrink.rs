@@ -60,6 +60,9 @@ pub fn run(args: &ShrinkArgs) -> Result<Verdict> {
         return Ok(Verdict::Held);
     };
     print(&shrunk.text())?;
+    if let Some(file) = &args.html {
+        super::write_page(file, &shrunk.html())?;
+    }
     let (from, plan) = (shrunk.from, &shrunk.plan);
     eprintln!(
         "{}: {} of {} operations and {} of {} faults are needed; {} runs, {:.1} s",

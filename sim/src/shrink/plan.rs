@@ -55,6 +55,13 @@ pub struct Blow {
     pub params: Table,
 }
 
+impl Client {
+    /// What scenarios call its load.
+    pub fn load(&self) -> &str {
+        self.params.get("kind").and_then(Value::as_str).unwrap_or_default()
+    }
+}
+
 impl Plan {
     /// What `scenario` does with `seed`.
     pub fn of(scenario: &Scenario, seed: u64) -> Plan {

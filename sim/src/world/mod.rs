@@ -153,7 +153,10 @@ impl World {
             scenario,
         };
         for n in 0..world.strikes.len() {
-            world.heap.push(world.strikes[n].at, Happening::Strike { n: n as u32 });
+            let strike = &world.strikes[n];
+            let mut ties = Chance::of(seed, Who::Fault(strike.stream), Purpose::Ties);
+            let what = Happening::Strike { n: n as u32 };
+            world.heap.push_with(strike.at, ties.bits(), what);
         }
         (0..world.nodes.len() as u32).for_each(|n| world.boot(n));
         (0..world.clients.len()).for_each(|n| world.wake_client(n as u32, 0));

@@ -197,6 +197,8 @@ struct Recorded<'a> {
     platter: &'a mut Platter,
     hash: &'a mut Digest,
     marks: &'a mut Marks,
+    /// With `Some`, the same for people.
+    told: Option<Vec<String>>,
 }
 
 impl Disk for Recorded<'_> {
@@ -204,6 +206,9 @@ impl Disk for Recorded<'_> {
         for op in ops.iter() {
             trace::add(self.hash, op);
             self.marks.see_op(&op.kind);
+            if let Some(told) = &mut self.told {
+                told.push(trace::operation(op));
+            }
         }
         self.platter.submit(ops, idle);
     }
@@ -301,6 +306,7 @@ impl World {
         ledger.behind_ms = ledger.behind_ms.max(right_ms - at.wall.0);
         let count = node.inbox.len().min(EVENTS_PER_TURN_MAX);
         let idle = count == node.inbox.len();
+        let told = story.is_some().then(Vec::new);
         let mut events = node.inbox.drain(..count).inspect(|event| {
             trace::add(hash, event);
             if let Some(story) = story {
@@ -310,15 +316,19 @@ impl World {
         });
         // The iterator's borrow of the hash ends before effects are written down.
         let mut outer = Digest::default();
-        let mut disk = Recorded { platter: &mut node.platter, hash: &mut outer, marks };
+        let mut disk = Recorded { platter: &mut node.platter, hash: &mut outer, marks, told };
         let mut effects = Digest::default();
         let mut net = Net(net_ops, &mut effects);
         let alive =
             seam::turn(&mut node.shard, at, &mut events, idle, &mut net, &mut disk, &mut node.out);
         drop(events);
+        let told = disk.told.unwrap_or_default();
         hash.number(effects.finish());
         hash.number(outer.finish());
-        if !node.out.facts.is_empty() {
+        for op in told {
+            self.tell_as(Kind::Submit, Actor::Node(id), || format!("wants {op}"));
+        }
+        if !self.nodes[id as usize].out.facts.is_empty() {
             self.heed(id)?;
         }
         if alive {
