@@ -4,6 +4,7 @@
 //! failed, and the exact command that repeats it is printed; 2, something could not be read.
 
 mod determinism;
+mod evidence;
 mod list;
 #[cfg(feature = "mutants")]
 mod mutants;
@@ -140,6 +141,9 @@ pub struct NightlyArgs {
     /// The first seed of the swarm instead of one that the clock gives
     #[arg(long)]
     from: Option<u64>,
+    /// Write a table of what the swarm came to, added to what the same program wrote there before
+    #[arg(long, value_name = "FILE")]
+    evidence: Option<PathBuf>,
     /// How many seeds are run in two processes
     #[arg(long, default_value_t = 20)]
     twice: u64,

@@ -1,7 +1,8 @@
 //! `sordini sim nightly`: everything that can be run without thinking, for as long as one has time. CI runs it for a minute.
 //!
 //! Every scenario with its seeds; a swarm on seeds that nobody has run before; and some of these seeds in two processes.
-//! The first seed is printed, so that a night can be had again.
+//! The first seed is printed, so that a night can be had again. With `--evidence` what the swarm came to is written down, on
+//! top of what the same program wrote there before.
 
 use super::{
     DeterminismArgs, NightlyArgs, RunArgs, SWARM, Seeds, SwarmArgs, Verdict, determinism, swarm,
@@ -18,7 +19,11 @@ pub fn run(args: &NightlyArgs) -> Result<Verdict> {
     let scenarios = super::run::run(&RunArgs { file: args.folder.clone(), seed: None, jobs })?;
     print(&format!("\na swarm of {} s; seeds from {from} on\n", args.time.as_secs()))?;
     let seeds = Seeds { from, to: u64::MAX };
-    let swarm = swarm::run(&SwarmArgs { seeds, time: Some(args.time), jobs })?;
+    let (failed, summary) = swarm::hunt(&SwarmArgs { seeds, time: Some(args.time), jobs })?;
+    if let Some(file) = &args.evidence {
+        summary.evidence(from, failed, jobs).write(file)?;
+    }
+    let swarm = if failed { Verdict::Failed } else { Verdict::Held };
     print(&format!("\n{} of these seeds in two processes\n", args.twice))?;
     let seeds = Seeds { from, to: from + args.twice.max(1) };
     let twice = determinism::run(&DeterminismArgs { file: SWARM.into(), seeds, jobs })?;

@@ -1,23 +1,33 @@
 //! What a command prints at its end: what was done, how fast, and what was reached.
 
+use super::evidence::{Evidence, Spreads};
 use sordini_sim::run::Report;
 use std::time::Instant;
 
 /// Reports of many runs, and when they began.
 pub struct Summary {
     sum: Report,
+    spreads: Spreads,
     begun: Instant,
 }
 
 impl Summary {
     /// The runs begin now.
     pub fn begin() -> Summary {
-        Summary { sum: Report::default(), begun: Instant::now() }
+        Summary { sum: Report::default(), spreads: Spreads::default(), begun: Instant::now() }
     }
 
     /// Another run.
     pub fn add(&mut self, report: &Report) {
         self.sum.add(report);
+        self.spreads.add(report);
+    }
+
+    /// What these runs, of seeds from `from` on and `jobs` at once, add to a night.
+    pub fn evidence(&self, from: u64, failed: bool, jobs: usize) -> Evidence {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from).min(jobs.max(1));
+        let took = self.begun.elapsed() * cores as u32;
+        Evidence::of(&self.sum, &self.spreads, from, failed, took)
     }
 
     /// Everything, in a few lines.
@@ -26,8 +36,11 @@ impl Summary {
         let events = self.sum.events as f64 / wall;
         let simulated = self.sum.simulated_s() / wall;
         let seeds = self.sum.runs as f64 * 60.0 / wall;
+        let Spreads { events: each, acked, struck } = &self.spreads;
+        let (each, acked, struck) = (each.median(), acked.median(), struck.median());
         format!(
-            "{}\nspeed: {events:.0} events/s, {simulated:.0} simulated s per s, {seeds:.0} seeds/min, {wall:.1} s\n",
+            "{}\nmedian run: {each} events, {acked} operations acknowledged, {struck} faults\n\
+             speed: {events:.0} events/s, {simulated:.0} simulated s per s, {seeds:.0} seeds/min, {wall:.1} s\n",
             self.sum
         )
     }

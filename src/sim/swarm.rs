@@ -13,12 +13,18 @@ use std::time::{Duration, Instant};
 
 /// Runs the command.
 pub fn run(args: &SwarmArgs) -> Result<Verdict> {
+    let (failed, _) = hunt(args)?;
+    Ok(if failed { Verdict::Failed } else { Verdict::Held })
+}
+
+/// Runs the swarm and tells what it came to; whether a seed failed.
+pub fn hunt(args: &SwarmArgs) -> Result<(bool, Summary)> {
     let mut summary = Summary::begin();
     let file = Path::new(SWARM);
     let crew = Crew { file, seeds: args.seeds, time: args.time, jobs: args.jobs };
     let failed = crew.work(&|seed| Arc::new(draw(seed)), &mut summary)?;
     print(&summary.show())?;
-    Ok(if failed { Verdict::Failed } else { Verdict::Held })
+    Ok((failed, summary))
 }
 
 /// Threads that take seed after seed.
