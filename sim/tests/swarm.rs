@@ -2,6 +2,7 @@
 
 #![allow(clippy::disallowed_methods)] // a hunt is told its seeds by the environment
 
+use sordini_sim::marks::{MARKS, Mark};
 use sordini_sim::run::{Report, Watch, run};
 use sordini_sim::scenario::draw;
 use std::sync::Arc;
@@ -25,6 +26,9 @@ fn the_first_seeds_hold() {
     let sum = swarm(0..40);
     assert!(sum.tally.acked > 4000, "{sum}");
     assert!(sum.struck.iter().all(|n| *n > 0), "{sum}");
+    // Only damage that stays on the disk marks anything.
+    let reached = |mark: &Mark| sum.marks.of(*mark) > 0 || *mark == Mark::MarkedFaulty;
+    assert!(MARKS.iter().all(|(mark, _)| reached(mark)), "{sum}");
 }
 
 #[test]

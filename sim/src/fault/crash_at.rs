@@ -5,7 +5,8 @@
 //! ("any", "journal", "checkpoint", "segment", "index", "dir"), `spare` (0): how many such operations pass before;
 //! `end` ("power", "kill", "names", "data", "nothing"): the power fails with drawn fates for what was not synced, or
 //! the process is killed, or the power fails and only names, only data, or nothing unsynced survives; `rest` ("1ms..50ms"), how long
-//! until the next life.
+//! until the next life; `then` (none): how long each next life lasts until the power fails, for as long as the fault does. An end
+//! seldom comes alone, and what one life believes of another is found out by a third.
 
 use super::{Fault, Hit, Row};
 use crate::chance::Chance;
@@ -37,6 +38,7 @@ struct CrashAt {
     spare: u64,
     end: End,
     rest: Range<Nanos>,
+    then: Option<Range<Nanos>>,
 }
 
 fn make(params: &Params<'_>) -> Result<Arc<dyn Fault>, BadInput> {
@@ -69,7 +71,8 @@ fn make(params: &Params<'_>) -> Result<Arc<dyn Fault>, BadInput> {
     };
     let spare = params.number("spare", 0..1 << 32)?.unwrap_or(0);
     let rest = params.time_range("rest")?.unwrap_or(MS..50 * MS);
-    Ok(Arc::new(CrashAt { verb, role, spare, end, rest }))
+    let then = params.time_range("then")?;
+    Ok(Arc::new(CrashAt { verb, role, spare, end, rest, then }))
 }
 
 fn draw(chance: &mut Chance) -> String {
@@ -83,8 +86,9 @@ fn draw(chance: &mut Chance) -> String {
         _ => "any",
     };
     let spare = if chance.odds(1, 2) { 0 } else { chance.below(40) };
+    let then = chance.pick(&["", "", "then = \"2ms..80ms\"\n", "then = \"50ms..1s\"\n"]);
     format!(
-        "verb = \"{verb}\"\nrole = \"{role}\"\nspare = {spare}\nend = \"{}\"\n",
+        "verb = \"{verb}\"\nrole = \"{role}\"\nspare = {spare}\nend = \"{}\"\n{then}",
         chance.pick(ENDS)
     )
 }
@@ -99,6 +103,7 @@ impl Fault for CrashAt {
             spare: self.spare,
             end: self.end,
             rest: self.rest.clone(),
+            then: self.then.clone(),
             chance: Chance::new(hit.chance.bits(), 4),
         });
         true
@@ -106,6 +111,7 @@ impl Fault for CrashAt {
 
     fn mend(&self, world: &mut World, hit: &mut Hit) {
         world.nodes[hit.node as usize].traps.retain(|trap| trap.n != hit.n);
+        world.calm(hit.node, hit.n);
     }
 
     fn lies_in_wait(&self) -> bool {

@@ -7,7 +7,10 @@
 //! its sequences: what it had in flight behind is refused too (45), must not be accepted, and is sent again with sequences that close
 //! the gap once nothing is in flight.
 //!
-//! Parameters: `stray` (0), `jitter` ("0ms", how far back timestamps lie), `idempotent` (true), `retries` (true), `in_flight` (5), `records` ("1..4" in a batch), `bytes` ("0..100" in a
+//! With `asides`, one in so many batches is followed, on the same connection, by a question that the broker can answer at once and must not
+//! before what it was asked first.
+//!
+//! Parameters: `asides` (0), `stray` (0), `jitter` ("0ms", how far back timestamps lie), `idempotent` (true), `retries` (true), `in_flight` (5), `records` ("1..4" in a batch), `bytes` ("0..100" in a
 //! value), `backlog` (64 batches that wait; beyond it operations are not begun).
 
 use super::{Ask, Asked, Desk, Load, Outcome, Row, wire};
@@ -20,6 +23,7 @@ use bytes::Bytes;
 use sordini_wire::batch::BatchBuilder;
 use sordini_wire::codec::Codec;
 use sordini_wire::message::Message;
+use sordini_wire::message::api_versions::{ApiVersionsRequest, ApiVersionsResponse};
 use sordini_wire::message::init_producer_id::{InitProducerIdRequest, InitProducerIdResponse};
 use sordini_wire::message::produce::{
     PartitionProduceData, ProduceRequest, ProduceResponse, TopicProduceData,
@@ -50,6 +54,9 @@ struct Produce {
     value_bytes: Range<u64>,
     stray: u64,
     jitter_ms: u64,
+    asides: u64,
+    /// Whether a question is to be asked next.
+    aside: bool,
     producer: Option<(i64, i16)>,
     /// Whether a producer id was asked for.
     asking: bool,
@@ -98,6 +105,8 @@ fn make(params: &mut Params<'_>) -> Result<Arc<dyn Load>, BadInput> {
         value_bytes: params.count_range("bytes")?.unwrap_or(0..100),
         stray: params.number("stray", 0..1 << 20)?.unwrap_or(0),
         jitter_ms: params.time("jitter")?.unwrap_or(0) / MS,
+        asides: params.number("asides", 0..1 << 20)?.unwrap_or(0),
+        aside: false,
         producer: None,
         asking: false,
         batches: VecDeque::new(),
@@ -119,8 +128,9 @@ fn draw(chance: &mut Chance) -> String {
     let bytes = *chance.pick(&["0..50", "0..100", "0..2000", "900..1100"]);
     let stray = if chance.odds(1, 4) { *chance.pick(&[5, 30]) } else { 0 };
     let jitter = chance.pick(&["0ms", "0ms", "100ms", "20s"]);
+    let asides = chance.pick(&[0, 0, 3]);
     format!(
-        "stray = {stray}\njitter = \"{jitter}\"\nidempotent = {idempotent}\nretries = {retries}\nin_flight = {in_flight}\nrecords = \"{records}\"\n\
+        "asides = {asides}\nstray = {stray}\njitter = \"{jitter}\"\nidempotent = {idempotent}\nretries = {retries}\nin_flight = {in_flight}\nrecords = \"{records}\"\n\
          bytes = \"{bytes}\"\n"
     )
 }
@@ -175,6 +185,16 @@ impl Load for Produce {
         if self.idempotent && self.producer.is_none() {
             return (!std::mem::replace(&mut self.asking, true)).then(|| ask_producer_id(desk));
         }
+        if std::mem::take(&mut self.aside) {
+            let version = *desk.chance.pick(&[0, 3, 4]);
+            let (name, library) = (Str::of("sim"), Str::of("1"));
+            let request = ApiVersionsRequest {
+                client_software_name: name,
+                client_software_version: library,
+                ..Default::default()
+            };
+            return Some(desk.ask(&request, version, 0));
+        }
         if self.in_flight == 0 {
             self.held.drain(..).rev().for_each(|batch| self.batches.push_front(batch));
         }
@@ -217,6 +237,7 @@ impl Load for Produce {
             ..Default::default()
         };
         self.in_flight += 1;
+        self.aside = self.asides > 0 && desk.chance.odds(1, self.asides);
         let version = *desk.chance.pick(&[3, 7, 9, 12]);
         Some(desk.ask(&request, version, 0))
     }
@@ -229,12 +250,19 @@ impl Load for Produce {
     ) -> Result<Outcome, Failure> {
         match asked.key {
             InitProducerIdRequest::API_KEY => self.classify_producer_id(desk, asked, answer),
+            ApiVersionsRequest::API_KEY => {
+                let answer: ApiVersionsResponse = wire::decoded(answer, asked.version)?;
+                match answer.error_code {
+                    0 => Ok(Outcome::Step),
+                    code => Err(Failure::new("legal_answers", format!("ApiVersions: {code}"))),
+                }
+            }
             _ => self.classify_produced(desk, asked, answer),
         }
     }
 
     fn lost(&mut self, desk: &mut Desk<'_>) {
-        self.asking = false;
+        (self.asking, self.aside) = (false, false);
         desk.ledger.tally.unknown += self.in_flight as u64;
         for batch in self.batches.iter_mut().take(self.in_flight) {
             batch.doubtful = true;

@@ -3,7 +3,8 @@
 //! Uniform draws alone are a poor adversary: with forty unsynced sectors they never lose all but one.
 //! So a crash first draws a temper, then its fates.
 
-use super::{Fate, Unsynced};
+use super::image::PAGE_BYTES;
+use super::{Fate, NodeId, SECTOR_BYTES, Unsynced};
 use crate::chance::Chance;
 
 /// How the fates of one crash are drawn.
@@ -11,6 +12,10 @@ use crate::chance::Chance;
 pub struct Fates {
     kept_of_16: u64,
     torn: bool,
+    /// With this, all sectors of a page share the fate of the first, as they do where the cache writes pages back.
+    pages: bool,
+    /// The last page with a fate, and that.
+    page: Option<(NodeId, u64, Fate)>,
     /// With this, names are kept up to a point, as file systems with one journal do.
     names_until: Option<usize>,
     chance: Chance,
@@ -23,14 +28,16 @@ impl Fates {
         let kept_of_16 = [0, 16, 1, 15, 8, 8][chance.index(6)];
         let torn = torn && chance.odds(1, 3);
         let names_until = chance.odds(1, 2).then(|| chance.index(6));
-        Fates { kept_of_16, torn, names_until, chance }
+        let pages = chance.odds(1, 3);
+        Fates { kept_of_16, torn, pages, page: None, names_until, chance }
     }
 
     /// The power fails at the moment that a file system's own order is worst for: names survive and no data, or the other
     /// way round; or all, or nothing.
     pub fn extreme(chance: Chance, names: bool, data: bool) -> Fates {
         let names_until = Some(if names { usize::MAX } else { 0 });
-        Fates { kept_of_16: if data { 16 } else { 0 }, torn: false, names_until, chance }
+        let kept_of_16 = if data { 16 } else { 0 };
+        Fates { kept_of_16, torn: false, pages: false, page: None, names_until, chance }
     }
 
     /// The fate of one thing.
@@ -38,6 +45,19 @@ impl Fates {
         if let (Unsynced::Name { n }, Some(until)) = (what, self.names_until) {
             return if n < until { Fate::Kept } else { Fate::Lost };
         }
+        let Unsynced::Sector { file, n } = what else { return self.drawn() };
+        let page = n * SECTOR_BYTES / PAGE_BYTES;
+        match self.page {
+            Some((of, known, fate)) if self.pages && (of, known) == (file, page) => fate,
+            _ => {
+                let fate = self.drawn();
+                self.page = Some((file, page, fate));
+                fate
+            }
+        }
+    }
+
+    fn drawn(&mut self) -> Fate {
         match self.chance.below(16) {
             draw if draw < self.kept_of_16 => Fate::Kept,
             _ if self.torn && self.chance.odds(1, 2) => {

@@ -26,11 +26,19 @@ impl Image {
         self.len
     }
 
-    /// Up to `len` bytes at `at`, fewer at the end.
+    /// Up to `len` bytes at `at`, fewer at the end. Memory for what was never written is not even touched: it comes
+    /// as zeroes, and a journal is nearly all zeroes.
     pub fn read(&self, at: u64, len: u64) -> Vec<u8> {
         let end = at.saturating_add(len).min(self.len);
         let mut out = vec![0; end.saturating_sub(at) as usize];
-        self.read_into(at, &mut out);
+        for (page, bytes) in
+            self.pages.range(at / PAGE_BYTES..end.div_ceil(PAGE_BYTES).max(at / PAGE_BYTES))
+        {
+            let begins = page * PAGE_BYTES;
+            let (from, to) = (at.max(begins), end.min(begins + PAGE_BYTES));
+            out[(from - at) as usize..(to - at) as usize]
+                .copy_from_slice(&bytes[(from - begins) as usize..(to - begins) as usize]);
+        }
         out
     }
 

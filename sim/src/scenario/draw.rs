@@ -25,7 +25,19 @@ fn text(seed: u64) -> String {
     let _ = writeln!(out, "topic = {{ name = \"t\", partitions = {partitions} }}");
     let size = chance.pick(&["tiny", "tiny", "small", "small", "default"]);
     let _ = writeln!(out, "[storage]\nsize = \"{size}\"");
+    if *size == "default" && !chance.odds(1, 8) {
+        // No run is long enough to fill the whole ring once, and every start reads it.
+        let file = *chance.pick(&[1_u64 << 20, 2 << 20]);
+        let _ = writeln!(out, "journal_bytes = {}\njournal_file_bytes = {file}", 8 * file);
+        let _ = writeln!(out, "journal_first_file_bytes = {file}\nqueue_bytes_max = {file}");
+        let _ = writeln!(out, "group_bytes_max = {}", file / 4);
+    }
     if *size == "tiny" {
+        if chance.odds(1, 2) {
+            // A lap is a dozen groups. The largest batch still fits into a file.
+            let _ = writeln!(out, "journal_bytes = 86016\njournal_file_bytes = 28672");
+            let _ = writeln!(out, "journal_first_file_bytes = 28672");
+        }
         let _ = writeln!(out, "cache_bytes_max = {}", 2000 + chance.below(6000));
         let _ = writeln!(out, "write_bytes_min = {}", 1 + chance.below(2000));
         let _ = writeln!(out, "write_linger_ms = {}", 1 + chance.below(20));
@@ -68,14 +80,14 @@ fn limits(chance: &mut Chance, out: &mut String) {
     }
 }
 
-/// Always a producer; every other load in some runs.
+/// Always a producer; every other load in some runs. Few clients are enough for most bugs, and leave time for more runs.
 fn loads(chance: &mut Chance, out: &mut String) {
     for row in LOADS {
-        let exists = row.name == "produce" || chance.odds(3, 4);
-        let rows = if exists { 1 + chance.below(2) } else { 0 };
+        let exists = row.name == "produce" || chance.odds(1, 2);
+        let rows = if exists { 1 + u64::from(chance.odds(1, 4)) } else { 0 };
         for _ in 0..rows {
-            let rate = chance.pick(&[10, 30, 100, 200]);
-            let clients = 1 + chance.below(3);
+            let rate = chance.pick(&[5, 20, 60, 200]);
+            let clients = chance.pick(&[1, 1, 2, 3]);
             let timeout = chance.pick(&["500ms", "2s", "5s"]);
             let _ = write!(
                 out,
@@ -101,15 +113,18 @@ fn faults(chance: &mut Chance, out: &mut String, span_s: u64) {
         if n != sure && !chance.odds(1, share) {
             continue;
         }
-        let times = 1 + chance.below(8);
-        let mend = chance.pick(&["1ms..20ms", "20ms..500ms", "100ms..3s"]);
-        let from = chance.below(span_s * 500);
-        let _ = write!(
-            out,
-            "[[fault]]\nkind = \"{}\"\ntimes = {times}\nwhen = \"{from}ms..{span_s}s\"\n\
-             mend = \"{mend}\"\n{}",
-            row.name,
-            (row.draw)(chance)
-        );
+        // Some twice, each in its own way.
+        for _ in 0..1 + u64::from(chance.odds(1, 4)) {
+            let times = 1 + chance.below(8);
+            let mend = chance.pick(&["1ms..20ms", "20ms..500ms", "100ms..3s"]);
+            let from = chance.below(span_s * 500);
+            let _ = write!(
+                out,
+                "[[fault]]\nkind = \"{}\"\ntimes = {times}\nwhen = \"{from}ms..{span_s}s\"\n\
+                 mend = \"{mend}\"\n{}",
+                row.name,
+                (row.draw)(chance)
+            );
+        }
     }
 }

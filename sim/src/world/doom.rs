@@ -53,6 +53,8 @@ pub struct Trap {
     pub end: End,
     /// How long until the next life begins.
     pub rest: Range<Nanos>,
+    /// With `Some`, how long each life after it lasts until the power fails.
+    pub then: Option<Range<Nanos>>,
     /// Its own chance.
     pub chance: Chance,
 }
@@ -141,6 +143,11 @@ impl World {
         let rest = trap.chance.within(trap.rest.clone());
         let chance = Chance::new(trap.chance.bits(), 4);
         self.end(id, (trap.row, "a trap"), trap.end, rest, chance);
+        if let Some(lasts) = trap.then {
+            let (n, row, rest) = (trap.n, trap.row, trap.rest);
+            let lasts = Lasts::Time(lasts);
+            self.storm(id, Storm { n, row, lasts, power_of_16: 16, rest, chance: trap.chance });
+        }
         true
     }
 
