@@ -9,6 +9,7 @@ use crate::limits::Limits;
 use crate::seam::{Body, CloseReason, ConnId, ListenerId, NetOp};
 use bytes::{Bytes, BytesMut};
 use sordini_log::Mono;
+use sordini_mutant::mutant;
 use sordini_wire::frame::FrameSplitter;
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -131,7 +132,7 @@ impl Session {
             return;
         }
         let index = usize::try_from(seq - self.first).expect("answered once, after it was asked");
-        let slot = &mut self.slots[index];
+        let slot = &mut self.slots[mutant!(B15, index, 0)];
         assert!(matches!(slot, Slot::Waiting), "request {seq} was answered before");
         self.unsent += body.as_ref().map_or(0, Body::len);
         *slot = body.map_or(Slot::Silent, Slot::Ready);

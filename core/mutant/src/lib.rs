@@ -58,6 +58,11 @@ mod active {
             known_from: "any log that is not aligned to what a disk writes whole",
         },
         Mutant {
+            id: "B02",
+            change: "a block of an earlier lap is taken for a part of the group that was written over it",
+            known_from: "any log that is used again without a sequence in each block",
+        },
+        Mutant {
             id: "B03",
             change: "recovery takes for granted that segments hold what the journal holds",
             known_from: "KAFKA-3919, a log believed up to the end of its file",
@@ -81,6 +86,11 @@ mod active {
             id: "B07",
             change: "a checkpoint leaves out the producers' windows",
             known_from: "KAFKA-5249, producer snapshots",
+        },
+        Mutant {
+            id: "B08",
+            change: "the id of a deleted log is given out again",
+            known_from: "KAFKA-3042 and others that topic ids were made for",
         },
         Mutant {
             id: "B09",
@@ -113,6 +123,11 @@ mod active {
             known_from: "KAFKA-14704 and its like",
         },
         Mutant {
+            id: "B15",
+            change: "an answer that is ready early leaves in the place of the oldest request",
+            known_from: "every server that answers pipelined requests",
+        },
+        Mutant {
             id: "B16",
             change: "a producer id is told before the block that it is from is durable",
             known_from: "KAFKA-12838 and its like",
@@ -121,6 +136,26 @@ mod active {
             id: "B17",
             change: "of a producer's window only the last batch is compared",
             known_from: "Redpanda #3039, duplicates of pipelined batches",
+        },
+        Mutant {
+            id: "B18",
+            change: "a recovered log goes on in a segment that DeleteRecords has emptied, whose name may be gone",
+            known_from: "found by this simulator",
+        },
+        Mutant {
+            id: "B19",
+            change: "a process dates what it recovers by its own clock, and then believes the clock",
+            known_from: "found by this simulator",
+        },
+        Mutant {
+            id: "B20",
+            change: "a process believes names that are in nothing but the page cache",
+            known_from: "found by this simulator",
+        },
+        Mutant {
+            id: "B21",
+            change: "a process that cannot read the newest checkpoint goes on from the one before it",
+            known_from: "found by this simulator",
         },
         Mutant {
             id: "K01",

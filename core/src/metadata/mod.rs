@@ -18,6 +18,7 @@ pub use draft::{Admin, Draft, Drafted, Effect, PartitionFacts};
 pub use records::{MetadataRecord, RecordError};
 
 use sordini_log::{LogDir, LogId, Offset};
+use sordini_mutant::mutant;
 use sordini_wire::primitive::Uuid;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -368,6 +369,10 @@ impl Fold for Metadata {
                     self.alike.remove(&alike);
                 }
                 self.configs.remove(&Resource::topic(&topic.name));
+                mutant!(B08, (), {
+                    let living = self.topics.values().flat_map(|t| &t.partitions).map(|p| p.log.0);
+                    self.log_next = LogId(1 + living.max().unwrap_or(0));
+                });
             }
             MetadataRecord::ConfigSet { resource, key, value } => {
                 let topic = resource.kind == ResourceKind::Topic;

@@ -34,6 +34,7 @@ use crate::io_errors::{Purpose, Verdict};
 use crate::journal::{Frame, Journal, recover};
 use crate::time::Now;
 use bytes::Bytes;
+use sordini_mutant::mutant;
 use std::collections::BTreeMap;
 
 /// Where boot recovery is. See the module's table.
@@ -246,10 +247,11 @@ impl Storage {
             self.stage = Stage::Making { left: 3 };
             return;
         }
-        let named = [DirName::Root, DirName::Journal, DirName::Checkpoint];
+        let named: &[DirName] =
+            mutant!(B20, &[DirName::Root, DirName::Journal, DirName::Checkpoint], &[]);
         let settle = |dir| DiskOp { kind: OpKind::SyncDir { dir }, done: Done::Boot(SETTLE) };
         let syncs = named.len() as u32;
-        out.extend(named.map(settle));
+        out.extend(named.iter().cloned().map(settle));
         self.stage = Stage::Reading {
             left: reads.len() as u32 + syncs,
             orphan,
@@ -411,7 +413,7 @@ fn newer_withheld(
 ) -> Option<String> {
     let best = checkpoints.iter().find(|(_, file)| is_readable((*file).clone())).map(|(at, _)| *at);
     let (_, file, _) = CHECKPOINTS.into_iter().find(|(step, ..)| {
-        withheld.contains_key(step) && best.is_none_or(|best| *step < best)
+        withheld.contains_key(step) && best.is_none_or(|best| mutant!(B21, *step < best, false))
     })?;
     let path = file.path();
     Some(format!(

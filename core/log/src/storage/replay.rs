@@ -46,7 +46,8 @@ pub(super) fn rebuild(
     // The newest time that somebody vouches for.
     let segments = checkpoint.logs.iter().filter_map(|l| l.segments.last());
     let known = image.groups.iter().find_map(|group| group.wall);
-    let wall = known.or(segments.map(|s| s.created).max()).unwrap_or(now.wall);
+    let known = known.or(segments.map(|s| s.created).max());
+    let wall = mutant!(B19, known.unwrap_or(now.wall), now.wall);
     let mut rebuilt = Rebuilt {
         boot: checkpoint.boot,
         logs: checkpoint.logs.into_iter().map(|l| (l.dir.log, restore(l))).collect(),
@@ -69,7 +70,7 @@ pub(super) fn rebuild(
         let seen = if first && !damaged { checkpoint.skip as usize } else { 0 };
         rebuilt.again = first && damaged && checkpoint.skip > 0;
         rebuilt.recovered.groups += 1;
-        rebuilt.wall = group.wall.unwrap_or(rebuilt.wall);
+        rebuilt.wall = mutant!(B19, group.wall.unwrap_or(rebuilt.wall), rebuilt.wall);
         for frame in group.frames.into_iter().skip(seen) {
             rebuilt.frame(group.seq, frame).map_err(|why| {
                 format!(
@@ -131,7 +132,8 @@ fn restore(saved: SavedLog) -> Log {
 /// The files of a segment that ends where the log starts may be gone by now, or go at any moment: nothing
 /// continues it.
 fn leave_emptied(log: &mut Log) {
-    if log.segments.last().is_some_and(|s| s.next <= log.start) {
+    let emptied = log.segments.last().is_some_and(|s| s.next <= log.start);
+    if mutant!(B18, emptied, false) {
         log.writer.closed = true;
         log.writer.stale = None;
     }

@@ -6,6 +6,7 @@ use super::{Damage, Finding, ImageFile, JournalError, Where};
 use crate::disk::BLOCK_BYTES;
 use crate::id::{GroupSeq, Lsn};
 use bytes::{Bytes, BytesMut};
+use sordini_mutant::mutant;
 use std::cmp::Reverse;
 
 /// How far the laps of torn blocks are believed beyond those of valid ones.
@@ -200,7 +201,7 @@ impl Survey {
             Some(Found::Zero) => Class::Old,
             Some(Found::Bad) => block::class_of_tags(&block::tags(file.block(at)), c.lap),
             Some(Found::Valid(h)) if h.file != file.number || h.at as usize != at => Class::Rotten,
-            Some(Found::Valid(h)) if h.lap < c.lap => Class::Old,
+            Some(Found::Valid(h)) if h.lap < c.lap => mutant!(B02, Class::Old, Class::New),
             Some(found) => {
                 if c.owns(found) {
                     Class::New
