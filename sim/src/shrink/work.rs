@@ -4,6 +4,7 @@ use super::{Plan, Progress, outcome};
 use crate::chance::Chance;
 use crate::heap::{MS, Nanos};
 use std::collections::BTreeSet;
+use toml::Table;
 
 /// So few operations are left when blows are aimed at the moments after them.
 const AIM_OPERATIONS_MAX: usize = 40;
@@ -79,6 +80,7 @@ impl<'a> Work<'a> {
             let before = self.best.clone();
             self.units(blows_min);
             self.time();
+            self.tiny();
             self.operations();
             self.aim();
             if self.over || self.best == before {
@@ -108,7 +110,10 @@ impl<'a> Work<'a> {
 
     /// Takes a plan if it fails as it should; where runs are short, also with other draws.
     fn take(&mut self, plan: Plan) -> bool {
-        let again = (AGAIN_EVENTS / self.events.max(1)).min(AGAIN_MAX);
+        // About as much shorter as it has fewer operations.
+        let (left, all) = (plan.operations() as u64 + 50, self.best.operations() as u64 + 50);
+        let events = u128::from(self.events) * u128::from(left) / u128::from(all);
+        let again = (AGAIN_EVENTS / (events as u64).max(1)).min(AGAIN_MAX);
         self.tried(plan.clone()) || (1..=again).any(|n| self.tried(drawn_anew(&plan, n)))
     }
 
@@ -153,6 +158,21 @@ impl<'a> Work<'a> {
             |plan| plan.blows[blows_min.min(plan.blows.len())..].to_vec(),
             |plan, blows| drop(plan.blows.splice(blows_min.min(plan.blows.len()).., blows)),
         );
+    }
+
+    /// Where caches, files and the journal's ring are smaller, fewer operations fill them.
+    fn tiny(&mut self) {
+        if self.best.operations() <= ENOUGH {
+            return;
+        }
+        let ring = "size = \"tiny\"\njournal_bytes = 86016\njournal_file_bytes = 28672\n\
+                    journal_first_file_bytes = 28672";
+        for text in [ring, "size = \"tiny\""] {
+            let storage: Table = text.parse().expect("a table");
+            if self.change(|plan| drop(plan.frame.insert("storage".into(), storage.into()))) {
+                break;
+            }
+        }
     }
 
     /// Operations, in the order in which they are due.
