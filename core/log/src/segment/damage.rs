@@ -2,8 +2,9 @@
 //!
 //! Every batch is read again and its CRC checked, so that what could not be read a moment ago, and now can, is not
 //! called lost. A batch whose header is bad does not say where the next one begins. That is looked for byte by byte: a
-//! place where a whole batch stands with a good CRC and a later base offset, and behind it another, or the end. (A
-//! record may hold a batch as its value; what stands behind that one is no batch.)
+//! place where a whole batch stands with a good CRC and a later base offset, and behind it others, up to one that the index names,
+//! or the end. (A record may hold a batch as its value, and a misdirected write leaves good batches where they do not belong;
+//! what stands behind those is no batch.) Better to refuse a good batch between two bad places than to serve a wrong one.
 
 use super::locate::{Head, Walker};
 use crate::disk::{DiskError, DiskErrorKind, Found};
@@ -32,15 +33,12 @@ pub(super) fn find(
     let end = walker.len.min(at.saturating_add(bytes_max));
     let mut bad: Option<Offset> = None;
     while at < end && due < until.0 {
-        let (good, next) = match batch(walker, at, due) {
-            Ok(head) => {
+        let (good, next) = match standing(walker, at, due)? {
+            Standing::Sound(head) => {
                 let read = head.next <= from.0 || is_good(walker, &head)?;
                 (read, Some((head.end(), head.next)))
             }
-            Err(e) if is_damage(&e) => {
-                (false, resync(walker, at, due).map(|head| (head.at, head.base)))
-            }
-            Err(e) => return Err(e),
+            Standing::Bad(next, _) => (false, next.map(|head| (head.at, head.base))),
         };
         if good && bad.is_some() {
             break;
@@ -55,26 +53,64 @@ pub(super) fn find(
     Ok(bad.map_or(Found::Nothing, |from| Found::Damage { from, to: Offset(due) }))
 }
 
-/// The header at `at`, which is that of the batch with base offset `due`.
-fn batch(walker: &mut Walker, at: u64, due: u64) -> Result<Head, DiskError> {
-    let wrong = |what: String| super::locate::corrupt(at, what);
-    let head = walker.head(at)?.ok_or_else(|| wrong("the segment ends".into()))?;
-    match head.base == due {
-        true => Ok(head),
-        false => Err(wrong(format!("offset {} where {due} should be", head.base))),
+/// What stands where a batch should.
+pub(super) enum Standing {
+    /// A header that says where the next batch begins, and with which offset: that one is there, or the CRC proves it. The
+    /// records may be bad.
+    Sound(Head),
+    /// Something whose header cannot be believed; the first batch behind it, if there is one, and what is wrong.
+    Bad(Option<Head>, DiskError),
+}
+
+/// What stands at `at`, where the batch with base offset `due` should. What looks bad is read once more before it is believed: a read
+/// may have brought the wrong bytes.
+pub(super) fn standing(walker: &mut Walker, at: u64, due: u64) -> Result<Standing, DiskError> {
+    match sound(walker, at, due) {
+        Err(e) if is_damage(&e) => walker.forget(),
+        found => return found.map(Standing::Sound),
+    }
+    match sound(walker, at, due) {
+        Err(e) if is_damage(&e) => Ok(Standing::Bad(next_good(walker, at, due), e)),
+        found => found.map(Standing::Sound),
     }
 }
 
+/// The header at `at`, which is that of the batch with base offset `due`. Length and base offset are covered by no CRC, and what a
+/// CRC covers is not believed before it was checked: else one bad header would hide the good batches behind it. But a header that
+/// leads to the next batch is right.
+fn sound(walker: &mut Walker, at: u64, due: u64) -> Result<Head, DiskError> {
+    let wrong = |what: String| super::locate::corrupt(at, what);
+    let head = walker.head(at)?.ok_or_else(|| wrong("the segment ends".into()))?;
+    if head.base != due {
+        return Err(wrong(format!("offset {} where {due} should be", head.base)));
+    }
+    if head.end() == walker.len || !is_followed(walker, &head) {
+        walker.batch(&head)?;
+    }
+    Ok(head)
+}
+
+/// The first batch behind the bad one at `at`: the one that it names, if there is one, or whatever is certain to be one.
+fn next_good(walker: &mut Walker, at: u64, due: u64) -> Option<Head> {
+    let bad = walker.head(at).ok().flatten().filter(|bad| bad.base == due);
+    let named = bad.and_then(|bad| {
+        let next = walker.head(bad.end()).ok().flatten()?;
+        (next.base == bad.next && walker.batch(&next).is_ok()).then_some(next)
+    });
+    named.or_else(|| resync(walker, at, due))
+}
+
+/// Whether the CRC is right, at the first look or the second.
 fn is_good(walker: &mut Walker, head: &Head) -> Result<bool, DiskError> {
-    match walker.batch(head) {
+    match walker.batch(head).or_else(|_| walker.batch(head)) {
         Ok(_) => Ok(true),
         Err(e) if is_damage(&e) => Ok(false),
         Err(e) => Err(e),
     }
 }
 
-/// The first batch behind `at` that is surely one, with a base offset above `due`.
-pub(super) fn resync(walker: &mut Walker, at: u64, due: u64) -> Option<Head> {
+/// The first batch behind `at` that is certain to be one of this log, with a base offset above `due`.
+fn resync(walker: &mut Walker, at: u64, due: u64) -> Option<Head> {
     let mut from = at + 1;
     while from + HEADER_SIZE as u64 <= walker.len {
         let bytes = bytes(walker, from);
@@ -86,7 +122,7 @@ pub(super) fn resync(walker: &mut Walker, at: u64, due: u64) -> Option<Head> {
                 && base as u64 - due <= i32::MAX as u64
                 && let Ok(Some(head)) = walker.head(at)
                 && walker.batch(&head).is_ok()
-                && is_followed(walker, &head)
+                && walker.is_confirmed(&head)
             {
                 return Some(head);
             }

@@ -8,7 +8,7 @@
 //! vouches for; a bad header in front of what is asked for is passed over ([`super::damage`]). A base offset lies outside of its batch's CRC; it is believed because each batch begins
 //! where the one before it, the index entry or the file's name says.
 
-use super::damage::{self, is_damage, resync};
+use super::damage::{self, Standing, is_damage};
 use super::index::{IndexEntry, TimeEntry};
 use super::rebuild;
 use crate::disk::{DiskError, DiskErrorKind, Found, Query, ReadAt};
@@ -21,6 +21,10 @@ const BLOCK_BYTES: usize = 64 << 10;
 /// ... and when they are so large that a block holds hardly more than one header.
 const LARGE_BATCH_BYTES: u64 = 32 << 10;
 const LARGE_BLOCK_BYTES: usize = 4 << 10;
+/// So many entries of the index on either side are tried, where some lead to bad places.
+const ENTRIES_NEAR: u64 = 16;
+/// Where the index names no batch, so many bytes of one batch after another are proof enough.
+const CONFIRMED_BYTES: u64 = 16 << 10;
 /// The most that the records of one batch may come to when opened to look for a time.
 pub(crate) const OPENED_BYTES_MAX: usize = 64 << 20;
 
@@ -34,11 +38,12 @@ pub fn locate(
     timeindex: &dyn ReadAt,
     len: u64,
 ) -> Result<Found, DiskError> {
-    let mut walker = Walker { log, len, block: Vec::new(), block_at: 0, block_bytes: BLOCK_BYTES };
+    let indexes = Indexes { base: base.0, index, timeindex };
+    let (block, block_bytes) = (Vec::new(), BLOCK_BYTES);
+    let mut walker = Walker { log, len, indexes, block, block_at: 0, block_bytes };
     if len == 0 {
         return Ok(Found::Nothing);
     }
-    let indexes = Indexes { base: base.0, index, timeindex };
     match *query {
         Query::Range { offset, until, bytes_max } => {
             let (at, due) = indexes.place(&mut walker, offset)?;
@@ -108,6 +113,7 @@ impl Head {
 pub(super) struct Walker<'a> {
     pub log: &'a dyn ReadAt,
     pub len: u64,
+    indexes: Indexes<'a>,
     block: Vec<u8>,
     block_at: u64,
     block_bytes: usize,
@@ -162,6 +168,11 @@ impl Walker<'_> {
         Ok(())
     }
 
+    /// What is looked at next is read anew.
+    pub fn forget(&mut self) {
+        self.block.clear();
+    }
+
     /// The batch behind `head`; offsets are dense.
     pub fn after(&mut self, head: &Head) -> Result<Option<Head>, DiskError> {
         let next = self.head(head.end())?;
@@ -187,27 +198,50 @@ impl Walker<'_> {
     /// comes first. Batches with bad headers are passed over, but nothing is answered in the place of one.
     fn holding(&mut self, at: u64, due: u64, offset: Offset) -> Result<Option<Head>, DiskError> {
         let (mut at, mut due) = (at, due);
-        loop {
-            let found = match self.head(at) {
-                Ok(Some(h)) if h.base != due => {
-                    Err(corrupt(at, format!("offset {} where {due} should be", h.base)))
-                }
-                found => found,
+        while at < self.len {
+            (at, due) = match damage::standing(self, at, due)? {
+                Standing::Sound(head) if head.next > offset.0 => return Ok(Some(head)),
+                Standing::Sound(head) => (head.end(), head.next),
+                Standing::Bad(Some(next), _) if next.base <= offset.0 => (next.at, next.base),
+                Standing::Bad(_, e) => return Err(e),
             };
-            let head = match found {
-                Ok(Some(head)) => head,
-                Ok(None) => return Ok(None),
-                Err(e) if is_damage(&e) => match resync(self, at, due) {
-                    Some(head) if head.base <= offset.0 => head,
-                    _ => return Err(e),
-                },
-                Err(e) => return Err(e),
-            };
-            if head.next > offset.0 {
-                return Ok(Some(head));
-            }
-            (at, due) = (head.end(), head.next);
         }
+        Ok(None)
+    }
+
+    /// Whether it is certain that the batch belongs where it stands: from it, batch after batch follows without a gap up to one that
+    /// the index names, or the end. Nothing in a batch says of which log it is, and a page that was misdirected is full of good
+    /// ones; but these do not go on behind it.
+    pub fn is_confirmed(&mut self, head: &Head) -> bool {
+        let indexes = self.indexes;
+        let entry = |n| IndexEntry::read(indexes.index, n).ok().flatten();
+        let in_front = |n| Ok(entry(n).is_some_and(|e| u64::from(e.position) < head.at));
+        let Ok(count) = entries_before(self.len, &in_front) else { return false };
+        let mut batch_of = |n| {
+            let entry = entry(n).filter(|entry| entry.position > 0)?;
+            let last = indexes.base + u64::from(entry.offset_delta);
+            probe(self, u64::from(entry.position)).filter(|h| h.next - 1 == last)
+        };
+        // Where entries are bad, the search by halves may have ended anywhere.
+        let before = (count.saturating_sub(ENTRIES_NEAR)..count)
+            .rev()
+            .find_map(|n| batch_of(n).filter(|named| named.at < head.at));
+        let behind = (count..count + ENTRIES_NEAR)
+            .find_map(|n| batch_of(n).filter(|named| named.at >= head.at));
+        let until = behind.map_or(self.len, |named| named.at);
+        let mut head = *head;
+        let begins_late = before.is_none_or(|named| named.next <= head.base);
+        let far = head.at + CONFIRMED_BYTES;
+        while head.at < until.min(far) {
+            match self.after(&head) {
+                Ok(Some(next)) => head = next,
+                Ok(None) => return begins_late && until == self.len,
+                Err(_) => return false,
+            }
+        }
+        begins_late
+            && (head.at >= far
+                || behind.is_some_and(|named| named.at == head.at && named.base == head.base))
     }
 
     /// The whole batch, its CRC checked.
@@ -222,6 +256,7 @@ impl Walker<'_> {
 }
 
 /// The two indexes of a segment. Both rise, so they are searched by halves.
+#[derive(Clone, Copy)]
 struct Indexes<'a> {
     /// Base offset of the segment.
     base: u64,

@@ -269,8 +269,8 @@ fn damage_is_found_batch_by_batch_and_what_is_good_is_served() {
     let base = good.segment.base;
     let damage = Query::Damage { from: base, until: end, bytes_max: u64::MAX };
     assert_eq!(good.ask(damage.clone()), Found::Nothing);
-    // Base offset, length, magic, CRC, count, records.
-    for within in [7, 9, 16, 18, 60, 100] {
+    // Base offset, length (too long for the file, and a little too long), magic, CRC, last offset, count, records.
+    for within in [7, 9, 11, 16, 18, 26, 60, 100] {
         for bad in [0, 1, 14, 29] {
             let mut b = build(&times);
             let (at, _, from, to) = b.batches[bad];
@@ -341,4 +341,59 @@ fn a_batch_within_a_record_is_not_taken_for_one_of_the_log() {
     let (none, len) = (File(vec![]), log.0.len() as u64);
     let found = locate(&query, Offset(100), &log, &none, &none, len).expect("found");
     assert_eq!(found, Found::Damage { from: Offset(101), to: Offset(102) });
+}
+
+/// Its batches are as good as any, and nothing in them says of which log they are: what stands around the page does.
+#[test]
+fn a_page_of_another_log_is_damage_and_none_of_it_is_served() {
+    let of = |len| {
+        build(&(0..200).map(|k| (vec![k; 1 + k as usize % 3], len, false)).collect::<Vec<_>>())
+    };
+    let (other, good) = (of(67), of(60));
+    let (base, end) = (good.segment.base, good.segment.next);
+    for page in 1..4 {
+        let bytes = page * 4096..page * 4096 + 4096;
+        let mut b = of(60);
+        b.log.0[bytes.clone()].copy_from_slice(&other.log.0[bytes.clone()]);
+        let touched =
+            |p: &&(u64, u64, u64, u64)| p.0 < bytes.end as u64 && p.1 > bytes.start as u64;
+        let (first, last) = (
+            b.batches.iter().find(touched).expect("some"),
+            b.batches.iter().rfind(touched).expect("some"),
+        );
+        let damage = Query::Damage { from: base, until: end, bytes_max: u64::MAX };
+        let found = Found::Damage { from: Offset(first.2), to: Offset(last.3) };
+        assert_eq!(b.ask(damage), found, "page {page}");
+        for offset in first.2..last.3 {
+            let query = Query::Range { offset: Offset(offset), until: end, bytes_max: 1 };
+            let served = locate(&query, base, &b.log, &b.index, &b.time, b.segment.bytes);
+            if let Ok(Found::Range { at, len, .. }) = served {
+                let bytes = &b.log.0[at as usize..at as usize + len as usize];
+                assert!(check_range(bytes).is_err(), "offset {offset} of page {page}");
+            }
+        }
+    }
+}
+
+/// A file that brings other bytes at the first look.
+struct Confused<'a>(&'a File, std::cell::Cell<bool>);
+
+impl ReadAt for Confused<'_> {
+    fn read_at(&self, at: u64, buf: &mut [u8]) -> Result<usize, DiskError> {
+        let read = self.0.read_at(at, buf)?;
+        if !self.1.replace(true) {
+            buf.fill(0);
+        }
+        Ok(read)
+    }
+}
+
+#[test]
+fn one_read_that_brought_the_wrong_bytes_is_no_damage() {
+    let good = build(&(0..30).map(|n| (vec![n], 150, false)).collect::<Vec<_>>());
+    let (base, end) = (good.segment.base, good.segment.next);
+    let log = Confused(&good.log, std::cell::Cell::new(false));
+    let query = Query::Damage { from: base, until: end, bytes_max: u64::MAX };
+    let found = locate(&query, base, &log, &good.index, &good.time, good.segment.bytes);
+    assert_eq!(found.expect("readable"), Found::Nothing);
 }
