@@ -32,8 +32,6 @@ pub(super) struct Rebuilt {
     pub(super) wall: Wall,
     /// Frames of the group at hand may have been seen by the checkpoint.
     again: bool,
-    /// Appends may be missing without a name.
-    holes: bool,
 }
 
 /// Builds the logs; the text of an error says what does not fit and where.
@@ -55,7 +53,6 @@ pub(super) fn rebuild(
         marks: Vec::new(),
         wall,
         again: false,
-        holes: image.findings.iter().any(|f| matches!(f, Finding::Faulty { unknown: true, .. })),
         recovered: Box::new(Recovered { sections: checkpoint.sections, ..Recovered::default() }),
     };
     refuse_losses(&image.findings)?;
@@ -88,27 +85,33 @@ pub(super) fn rebuild(
     Ok(rebuilt)
 }
 
-/// Lost records can be marked; a lost statement about a log would change what the log is.
+/// Lost records can be marked; a lost statement about a log would change what the log is. And where nothing names what is lost, offsets
+/// that were acknowledged would be given out again.
 fn refuse_losses(findings: &[Finding]) -> Result<(), String> {
-    let named = findings.iter().find_map(|f| match f {
-        Finding::Faulty { lost, .. } => lost.iter().find(|id| {
-            let kinds = [
-                FrameKind::HardState,
-                FrameKind::LogCreate,
-                FrameKind::LogDelete,
-                FrameKind::Truncate,
-            ];
-            kinds.contains(&id.kind)
-        }),
-        _ => None,
-    });
-    match named {
-        None => Ok(()),
-        Some(id) => Err(format!(
-            "the journal has lost {id}, which was durable, and nothing else says it: restore the data \
-             directory from a replica or a backup"
-        )),
+    const REMEDY: &str = "restore the data directory from a replica or a backup";
+    for finding in findings {
+        let Finding::Faulty { seq, lost, unknown, .. } = finding else { continue };
+        let kinds = [
+            FrameKind::HardState,
+            FrameKind::LogCreate,
+            FrameKind::LogDelete,
+            FrameKind::Truncate,
+            FrameKind::Repair,
+        ];
+        if let Some(id) = lost.iter().find(|id| kinds.contains(&id.kind)) {
+            return Err(format!(
+                "the journal has lost {id}, which was durable, and nothing else says it: {REMEDY}"
+            ));
+        }
+        if *unknown {
+            return Err(format!(
+                "group {} of the journal was durable and is damaged, and nothing that is left says all that it \
+                 held: offsets that were acknowledged would be given out again. {REMEDY}",
+                seq.0
+            ));
+        }
     }
+    Ok(())
 }
 
 /// A log as the checkpoint knows it.
@@ -148,13 +151,10 @@ impl Rebuilt {
                 let head = Head::of(&batch).filter(|h| h.base == base && h.last() == last);
                 let head =
                     head.ok_or(format!("a batch of {id} has other offsets than its frame"))?;
-                let (again, holes) = (self.again, self.holes);
+                let again = self.again;
                 let end = self.log(id)?.end;
                 if again && last < end {
                     return Ok(());
-                }
-                if holes && base > end {
-                    self.lost(seq, id, end, base)?;
                 }
                 let log = self.log(id)?;
                 if base != log.end {
@@ -271,5 +271,23 @@ impl Rebuilt {
                 hard_state: log.hard_state.clone(),
             });
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::id::Lsn;
+
+    #[test]
+    fn a_loss_that_nothing_names_is_refused() {
+        let found = |unknown| {
+            let (seq, lsn, lost, at) = (GroupSeq(3), Lsn(4096), vec![], Some((1, 2)));
+            let damage = Default::default();
+            refuse_losses(&[Finding::Faulty { seq, lsn, at, damage, lost, unknown }])
+        };
+        assert_eq!(found(false), Ok(()));
+        let why = found(true).expect_err("offsets would be given out again");
+        assert!(why.starts_with("group 3 of the journal") && why.contains("restore"), "{why}");
     }
 }

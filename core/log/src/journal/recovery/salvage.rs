@@ -12,7 +12,7 @@ use bytes::Bytes;
 
 /// What is left of a group.
 pub(super) struct Saved {
-    /// Frames in order, lost appends replaced by marks.
+    /// Frames in order, lost appends replaced by marks. What an identity says in full is not lost with its frame.
     pub frames: Vec<Frame>,
     /// What is lost.
     pub lost: Vec<Identity>,
@@ -98,10 +98,58 @@ impl Saved {
     }
 
     fn lose(&mut self, id: Identity) {
-        if id.kind == FrameKind::Append {
-            let (from, to) = (Offset(id.base), Offset(id.last + 1));
-            self.frames.push(Frame::FaultyMark { log: id.log, from, to });
-        }
+        let Identity { kind, log, base, last, .. } = id;
+        let frame = match kind {
+            FrameKind::Append => {
+                Frame::FaultyMark { log, from: Offset(base), to: Offset(last + 1) }
+            }
+            // Their identity says all that they say.
+            FrameKind::LogStart => Frame::LogStart { log, start: Offset(base) },
+            FrameKind::FaultyMark => {
+                Frame::FaultyMark { log, from: Offset(base), to: Offset(last) }
+            }
+            FrameKind::Boot => Frame::Boot { boot: base },
+            _ => return self.lost.push(id),
+        };
+        self.frames.push(frame);
         self.lost.push(id);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::id::{Epoch, LogId};
+
+    /// Nothing of the group can be read, and the next one's echo names these frames.
+    #[test]
+    fn what_an_identity_says_in_full_is_not_lost_with_its_frame() {
+        let id = |kind, base, last| Identity {
+            kind,
+            at: 0,
+            log: LogId(7),
+            epoch: Epoch(0),
+            base,
+            last,
+            crc: 0,
+        };
+        let entries = vec![
+            id(FrameKind::Append, 4, 5),
+            id(FrameKind::LogStart, 3, 0),
+            id(FrameKind::FaultyMark, 1, 2),
+            id(FrameKind::Boot, 9, 0),
+            id(FrameKind::HardState, 0, 0),
+        ];
+        let lost = entries.len();
+        let saved = salvage(&Bytes::new(), None, Some(&Echo { entries, whole: true }));
+        let log = LogId(7);
+        let expected = [
+            Frame::FaultyMark { log, from: Offset(4), to: Offset(6) },
+            Frame::LogStart { log, start: Offset(3) },
+            Frame::FaultyMark { log, from: Offset(1), to: Offset(2) },
+            Frame::Boot { boot: 9 },
+        ];
+        assert_eq!(saved.frames, expected);
+        assert_eq!((saved.lost.len(), saved.unknown), (lost, false));
     }
 }
