@@ -14,8 +14,9 @@ pub use extent::{Extent, Known, Retention};
 use crate::failure::Failure;
 use sordini_core::census::Census;
 use sordini_log::StorageConfig;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::ops::Range;
 
 /// Bytes of one entry of the diary, about: a fetch may bring hundreds of records.
 const DIARY_BYTES_MAX: usize = 200;
@@ -165,6 +166,11 @@ pub struct Ledger {
     pub incarnations: incarnations::Incarnations,
     /// Offsets that were looked up, with what was said.
     pub lookups: Vec<Lookup>,
+    /// By partition: offsets whose bytes lie under damage to the disk that was read, as first offset and the one
+    /// behind the last; apart from each other.
+    damaged: BTreeMap<Part, BTreeMap<i64, i64>>,
+    /// By partition: offsets that were answered with a storage error.
+    refused: BTreeMap<Part, BTreeSet<i64>>,
     /// By node and producer id: whose it is.
     producers: BTreeMap<(u32, i64), u32>,
 }
@@ -178,6 +184,8 @@ pub struct View {
     pub end: i64,
     /// Every record, in the order of reading.
     pub records: Vec<(i64, RecordId)>,
+    /// Offsets that were answered with a storage error.
+    pub refused: Vec<i64>,
 }
 
 /// All topics as a reader found them.
@@ -330,6 +338,53 @@ impl Ledger {
                 Err(Failure::new("idempotence", what))
             }
         }
+    }
+
+    /// The simulator damaged these offsets of a partition, and somebody read there.
+    pub fn damage(&mut self, topic: &str, partition: i32, node: u32, offsets: Range<u64>) {
+        for (number, known) in self.topics.iter().enumerate() {
+            if known.name == topic && known.node == node {
+                let part = Part { topic: TopicNo(number as u16), partition };
+                let (mut from, mut to) = (offsets.start as i64, offsets.end as i64);
+                let spans = self.damaged.entry(part).or_default();
+                while let Some((&start, &end)) = spans.range(..=to).next_back()
+                    && end >= from
+                {
+                    (from, to) = (from.min(start), to.max(end));
+                    spans.remove(&start);
+                }
+                spans.insert(from, to);
+            }
+        }
+    }
+
+    /// Whether the simulator damaged anything of this partition.
+    pub fn has_damage(&self, part: Part) -> bool {
+        self.damaged.contains_key(&part)
+    }
+
+    /// Whether the simulator damaged what is there.
+    pub fn is_damaged(&self, place: Place) -> bool {
+        let spans = self.damaged.get(&place.part);
+        let span = spans.and_then(|spans| spans.range(..=place.offset).next_back());
+        span.is_some_and(|(_, end)| place.offset < *end)
+    }
+
+    /// A reader was told that what is there cannot be read.
+    pub fn refuse_read(&mut self, place: Place) {
+        self.refused.entry(place.part).or_default().insert(place.offset);
+    }
+
+    /// Whether a reader was told so.
+    pub fn is_refused(&self, place: Place) -> bool {
+        self.refused.get(&place.part).is_some_and(|offsets| offsets.contains(&place.offset))
+    }
+
+    /// Every place of which a reader was told so.
+    pub fn refused_reads(&self) -> impl Iterator<Item = Place> {
+        self.refused.iter().flat_map(|(part, offsets)| {
+            offsets.iter().map(|offset| Place { part: *part, offset: *offset })
+        })
     }
 
     /// What is known of a record; none if nobody sent it.

@@ -11,10 +11,15 @@ pub const ROW: Check = Check {
     check,
 };
 
-/// Whether each partition's records have every offset once, in order.
+/// Whether each partition's records have every offset once, in order. Those that were damaged may be refused instead.
 fn check(_: &Ledger, views: &Views) -> Result<(), String> {
     for (part, view) in views {
-        let found = view.records.iter().map(|(offset, _)| *offset);
+        let mut found: Vec<i64> = view.records.iter().map(|(offset, _)| *offset).collect();
+        if !view.refused.is_empty() {
+            found.extend(&view.refused);
+            found.sort_unstable();
+        }
+        let found = found.into_iter();
         if !found.clone().eq(view.start..view.end) {
             let (start, end) = (view.start, view.end);
             let wrong = found.clone().zip(start..).find(|(a, b)| a != b);

@@ -12,6 +12,7 @@ mod dense_offsets;
 mod idempotence;
 mod metadata_linearizable;
 mod no_invention;
+mod over_budget;
 mod resources;
 mod retention;
 
@@ -43,6 +44,7 @@ pub const CHECKS: &[Check] = &[
     metadata_linearizable::ROW,
     consumer_view::ROW,
     resources::ROW,
+    over_budget::ROW,
 ];
 
 /// The name of the liveness check in scenarios: it has a parameter and no row, since the run itself is the check.

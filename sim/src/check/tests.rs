@@ -19,7 +19,7 @@ fn history() -> (Ledger, Views) {
         ledger.see(Place { part: PART, offset: n }, id).expect("the first");
     }
     let records = (0..3).map(|n| (n, id(n as u64 + 1))).collect();
-    (ledger, Views::from([(PART, View { start: 0, end: 3, records })]))
+    (ledger, Views::from([(PART, View { start: 0, end: 3, records, refused: vec![] })]))
 }
 
 /// Names of the checks that fail once `harm` was done to the history.
@@ -151,6 +151,32 @@ fn an_offset_that_was_looked_up_wrongly_is_seen() {
     ] {
         assert_eq!(looked(timestamp, floor, found), ["consumer_view"], "{timestamp} {found:?}");
     }
+}
+
+#[test]
+fn damage_excuses_an_error_there_and_nothing_else() {
+    // The simulator damaged offset 1, and somebody read there.
+    let found = |harm: &dyn Fn(&mut Ledger, &mut View)| {
+        failing(|ledger, view| {
+            ledger.topic("t", 1, 0);
+            ledger.damage("t", 0, 0, 1..2);
+            harm(ledger, view);
+        })
+    };
+    assert!(found(&|_, _| {}).is_empty(), "the truth");
+    let refuse = |view: &mut View, offset: i64| {
+        view.records.retain(|record| record.0 != offset);
+        view.refused.push(offset);
+    };
+    assert!(found(&|_, view| refuse(view, 1)).is_empty(), "an error");
+    let absent = found(&|_, view| _ = view.records.remove(1));
+    assert_eq!(absent, ["dense_offsets", "over_budget"]);
+    let other = found(&|_, view| view.records[1].1 = id(77));
+    assert_eq!(other, ["agreement", "no_invention", "over_budget"]);
+    let neighbour = found(&|_, view| refuse(view, 2));
+    assert_eq!(neighbour, ["acked_durability", "over_budget"]);
+    let told = found(&|ledger, _| ledger.refuse_read(Place { part: PART, offset: 0 }));
+    assert_eq!(told, ["over_budget"]);
 }
 
 #[test]

@@ -5,6 +5,8 @@
 //! listed, and one strike removed without moving another. What a strike draws while it strikes (which sectors are lost,
 //! say) comes from the stream of this one strike.
 
+pub mod aim;
+mod bit_rot;
 mod client_cut;
 mod clock_drift;
 mod clock_frozen;
@@ -17,6 +19,10 @@ mod disk_slow;
 mod disk_stuck;
 mod eio;
 mod half_open;
+mod latent_error;
+mod lost_write;
+mod misdirected_read;
+mod misdirected_write;
 mod net_clog;
 mod net_delay;
 mod net_flip;
@@ -26,7 +32,10 @@ mod net_tiny;
 mod pause;
 mod power_loss;
 mod process_crash;
+mod stale_lap;
+mod sync_lies;
 mod timers;
+mod torn_tail;
 
 use crate::chance::{Chance, Purpose, Who};
 use crate::heap::{MS, Nanos};
@@ -115,6 +124,7 @@ pub struct Row {
 
 /// Every fault, sorted by name.
 pub const FAULTS: &[Row] = &[
+    bit_rot::ROW,
     client_cut::ROW,
     clock_drift::ROW,
     clock_frozen::ROW,
@@ -127,6 +137,10 @@ pub const FAULTS: &[Row] = &[
     disk_stuck::ROW,
     eio::ROW,
     half_open::ROW,
+    latent_error::ROW,
+    lost_write::ROW,
+    misdirected_read::ROW,
+    misdirected_write::ROW,
     net_clog::ROW,
     net_delay::ROW,
     net_flip::ROW,
@@ -136,7 +150,21 @@ pub const FAULTS: &[Row] = &[
     pause::ROW,
     power_loss::ROW,
     process_crash::ROW,
+    stale_lap::ROW,
+    sync_lies::ROW,
     timers::ROW,
+    torn_tail::ROW,
+];
+
+/// Those that destroy what was durable, which nobody can give back on a single node.
+pub const OVER_BUDGET: &[&str] = &[
+    "bit_rot",
+    "latent_error",
+    "lost_write",
+    "misdirected_read",
+    "misdirected_write",
+    "stale_lap",
+    "sync_lies",
 ];
 
 /// Strikes of one fault at most; the streams of the next fault begin so many later.

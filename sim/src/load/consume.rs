@@ -2,7 +2,7 @@
 //!
 //! What it reads must follow without gap or repetition, below the high watermark, and be what anybody read
 //! there before. If it is told that its offset is out of range, the log must be able to start beyond it by now; then it asks for
-//! the start, and goes on there.
+//! the start, and goes on there. An offset that cannot be read, because the simulator damaged it, it passes by.
 //!
 //! Parameters: `wait` ("5ms"), how long the broker may wait for data.
 
@@ -109,6 +109,12 @@ impl Load for Consume {
         let position = &mut self.positions[asked.tag as usize];
         let view = match wire::fetched(answer, asked.version, part)? {
             Ok(view) => view,
+            Err(56) if desk.ledger.is_damaged(Place { part, offset: *position }) => {
+                desk.ledger.refuse_read(Place { part, offset: *position });
+                *position += 1;
+                (self.waiting, self.next) = (None, None);
+                return Ok(Outcome::Refused(56));
+            }
             Err(code @ (6 | 56)) => return Ok(Outcome::Unknown(code)),
             // Deleted meanwhile.
             Err(1) if *position < desk.ledger.start_max(part) => {

@@ -313,6 +313,10 @@ impl Produce {
         let answer =
             answer.ok_or_else(|| Failure::new("wire", "a produce answer without partition"))?;
         let batch = self.batches.front().expect("answers come in order");
+        if batch.stale && answer.error_code == 0 && !self.known[batch.part.partition as usize] {
+            // The gap was at the very beginning (a broker's clock had gone back), where any first sequence will do.
+            return Ok(Outcome::Unknown(0));
+        }
         if batch.stale && answer.error_code == 0 {
             let (part, first, sequence) = (batch.part, batch.first, batch.sequence);
             let what = format!(
@@ -342,7 +346,12 @@ impl Produce {
                 self.in_flight -= 1;
                 return Ok(Outcome::Step);
             }
-            45 if self.idempotent && !self.known[batch.part.partition as usize] => {
+            // What was in flight came first; or what a damaged batch said of its producer's sequences is gone with it. A new producer
+            // id is needed.
+            45 if self.idempotent
+                && (!self.known[batch.part.partition as usize]
+                    || desk.ledger.has_damage(batch.part)) =>
+            {
                 self.overtaken = true;
                 return Ok(Outcome::Unknown(45));
             }

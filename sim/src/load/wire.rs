@@ -102,7 +102,7 @@ pub fn fetched(body: &mut Reader, version: i16, part: Part) -> Result<Result<Vie
     let mut view = View {
         start: partition.log_start_offset.max(0),
         end: partition.high_watermark,
-        records: Vec::new(),
+        ..View::default()
     };
     let wrong = |what: String| Failure::new("served_bytes", format!("{part:?}: {what}"));
     let bytes = partition.records.as_ref().and_then(Records::contiguous).unwrap_or_default();

@@ -172,6 +172,12 @@ impl Load for Zombie {
                 return Err(Failure::new("idempotence", what));
             }
             (_, code @ (2 | 6 | 7 | 56)) => return Ok(Outcome::Unknown(code)),
+            // What its producer had sent was damaged.
+            (Step::Live(_), 45)
+                if desk.ledger.has_damage(Part { topic: desk.topic, partition: 0 }) =>
+            {
+                return Ok(Outcome::Unknown(45));
+            }
             (step, code) => {
                 let what = format!("{step:?} of {:?} was answered {code}", self.producer);
                 return Err(Failure::new("legal_answers", what));

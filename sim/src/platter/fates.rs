@@ -18,6 +18,8 @@ pub struct Fates {
     page: Option<(NodeId, u64, Fate)>,
     /// With this, names are kept up to a point, as file systems with one journal do.
     names_until: Option<usize>,
+    /// With this, files keep their new lengths and lose their new bytes; with true, there is garbage in their place.
+    tail: Option<bool>,
     chance: Chance,
 }
 
@@ -29,19 +31,37 @@ impl Fates {
         let torn = torn && chance.odds(1, 3);
         let names_until = chance.odds(1, 2).then(|| chance.index(6));
         let pages = chance.odds(1, 3);
-        Fates { kept_of_16, torn, pages, page: None, names_until, chance }
+        Fates { kept_of_16, torn, pages, page: None, names_until, tail: None, chance }
     }
 
     /// The power fails at the moment that a file system's own order is worst for: names survive and no data, or the other
     /// way round; or all, or nothing.
     pub fn extreme(chance: Chance, names: bool, data: bool) -> Fates {
         let names_until = Some(if names { usize::MAX } else { 0 });
-        let kept_of_16 = if data { 16 } else { 0 };
-        Fates { kept_of_16, torn: false, pages: false, page: None, names_until, chance }
+        Fates {
+            kept_of_16: if data { 16 } else { 0 },
+            torn: false,
+            pages: false,
+            page: None,
+            names_until,
+            tail: None,
+            chance,
+        }
+    }
+
+    /// The power fails, names and lengths are kept, and most of the bytes are not; with `garbage`, there is some in their place.
+    pub fn tail(mut chance: Chance, garbage: bool) -> Fates {
+        let kept_of_16 = [0, 0, 1, 8][chance.index(4)];
+        let names_until = chance.odds(3, 4).then_some(usize::MAX);
+        let (pages, page, tail) = (false, None, Some(garbage));
+        Fates { kept_of_16, torn: false, pages, page, names_until, tail, chance }
     }
 
     /// The fate of one thing.
     pub fn fate(&mut self, what: Unsynced) -> Fate {
+        if let (Unsynced::Length { .. }, Some(_)) = (what, self.tail) {
+            return Fate::Kept;
+        }
         if let (Unsynced::Name { n }, Some(until)) = (what, self.names_until) {
             return if n < until { Fate::Kept } else { Fate::Lost };
         }
@@ -60,6 +80,8 @@ impl Fates {
     fn drawn(&mut self) -> Fate {
         match self.chance.below(16) {
             draw if draw < self.kept_of_16 => Fate::Kept,
+            _ if self.tail == Some(true) => Fate::Garbage(self.chance.bits()),
+            _ if self.tail == Some(false) => Fate::Lost,
             _ if self.torn && self.chance.odds(1, 2) => {
                 Fate::Torn(1 + self.chance.below(511) as u16)
             }

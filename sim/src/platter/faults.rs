@@ -52,6 +52,12 @@ pub enum Harm {
     SyncFails,
     /// The operation succeeds, but nothing of it is made durable.
     Lies,
+    /// A sync (or the sync of a synced write) succeeds, and all is in a cache of the device that the next power failure
+    /// empties. An honest sync later saves it, unless the pages were marked clean.
+    SyncLies {
+        /// Whether they were.
+        forgets: bool,
+    },
     /// A read brings only so many bytes.
     Short(u64),
 }
@@ -99,6 +105,9 @@ impl Fault {
         }
         if self.harm == Harm::Full && matches!(verb, Verb::List | Verb::Read | Verb::Find) {
             return None; // reads take no space: the next operation that may is struck
+        }
+        if matches!(self.harm, Harm::SyncLies { .. }) && !matches!(verb, Verb::Write | Verb::Sync) {
+            return None; // nor is anything else synced
         }
         self.times -= 1;
         Some(self.harm)

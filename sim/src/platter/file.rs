@@ -6,10 +6,11 @@
 //! order it likes. The same holds for the length.
 
 use super::Fate;
-use super::image::{Image, SECTOR_BYTES, Sector};
+use super::image::{Image, PAGE_BYTES, SECTOR_BYTES, Sector};
+use super::veil::{Shown, Veil};
 use crate::digest::Digest;
-use sordini_log::disk::{DiskError, ReadAt};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 use std::sync::Arc;
 
 /// A file's bytes with their versions since the last sync.
@@ -24,6 +25,32 @@ pub struct File {
     forgotten: BTreeMap<u64, Arc<Sector>>,
     /// Lengths since the last sync but the newest; the first is durable. Empty when nothing changed.
     lens: Vec<u64>,
+    /// What sectors held before they were last synced.
+    past: BTreeMap<u64, Arc<Sector>>,
+    /// Damage over what the device holds.
+    veils: BTreeMap<u64, Veil>,
+    /// Sectors of which a sync said that they are durable, and they are not.
+    lied: BTreeMap<u64, Lie>,
+}
+
+/// Sectors of a page.
+const PAGE_SECTORS: u64 = PAGE_BYTES / SECTOR_BYTES;
+
+/// The sectors of the page that a sector lies in.
+fn page_of(sector: u64) -> Range<u64> {
+    let first = sector / PAGE_SECTORS * PAGE_SECTORS;
+    first..first + PAGE_SECTORS
+}
+
+/// A sector that only a device's cache holds.
+#[derive(Clone, Debug)]
+struct Lie {
+    /// What the device holds.
+    held: Arc<Sector>,
+    /// Number of the strike.
+    owner: u32,
+    /// Whether an honest sync leaves it out, because its page is clean.
+    forgets: bool,
 }
 
 impl File {
@@ -40,11 +67,108 @@ impl File {
     /// The same past the page cache: sectors whose sync failed show what the device really holds.
     pub fn read_direct(&self, at: u64, len: u64) -> Vec<u8> {
         if self.forgotten.is_empty() {
-            return self.cached.read(at, len);
+            return self.read(at, len);
         }
         let mut image = self.cached.clone();
         self.forgotten.iter().for_each(|(n, sector)| image.set_sector(*n, sector));
         image.read(at, len)
+    }
+
+    /// What a read brings, past the page cache if `direct`, or the first sector that cannot be read. `met` takes every veil
+    /// that it meets.
+    pub fn read_veiled(
+        &self,
+        at: u64,
+        len: u64,
+        direct: bool,
+        met: &mut BTreeSet<u64>,
+    ) -> Result<Vec<u8>, u64> {
+        let mut bytes = if direct { self.read_direct(at, len) } else { self.read(at, len) };
+        let end = at + bytes.len() as u64;
+        if self.veils.is_empty() || end == at {
+            return Ok(bytes);
+        }
+        for (n, veil) in self.veils.range(at / SECTOR_BYTES..end.div_ceil(SECTOR_BYTES)) {
+            met.insert(*n);
+            let Shown::Bytes(shown) = &veil.shown else {
+                // Pages are read whole or not at all.
+                met.extend(self.veils.range(page_of(*n)).map(|(n, _)| *n));
+                return Err(*n);
+            };
+            let start = n * SECTOR_BYTES;
+            let (from, to) = (start.max(at), (start + SECTOR_BYTES).min(end));
+            bytes[(from - at) as usize..(to - at) as usize]
+                .copy_from_slice(&shown[(from - start) as usize..(to - start) as usize]);
+        }
+        Ok(bytes)
+    }
+
+    /// Lays a veil over a sector. False if it is not durable, has one, or would show the same.
+    pub fn veil(&mut self, n: u64, veil: Veil) -> bool {
+        let same = matches!(&veil.shown, Shown::Bytes(shown) if **shown == self.cached.sector(n));
+        let unsure = self.dirty.contains_key(&n) || self.forgotten.contains_key(&n);
+        let fits =
+            !same && !unsure && n * SECTOR_BYTES < self.len() && !self.veils.contains_key(&n);
+        if fits {
+            self.veils.insert(n, veil);
+        }
+        fits
+    }
+
+    /// Lifts every veil of a strike, and makes true what it lied about.
+    pub fn unveil(&mut self, owner: u32) {
+        self.veils.retain(|_, veil| veil.owner != owner);
+        self.lied.retain(|_, lie| lie.owner != owner);
+    }
+
+    /// A veil was looked at: whose it is, and whether that is the first time.
+    pub fn bite(&mut self, n: u64) -> Option<(u32, bool)> {
+        let veil = self.veils.get_mut(&n)?;
+        let (owner, first) = (veil.owner, !std::mem::replace(&mut veil.bitten, true));
+        if veil.once {
+            self.veils.remove(&n);
+        }
+        Some((owner, first))
+    }
+
+    /// From the first to the last of the sectors hidden by veils that are at most so many away from this one.
+    pub fn hidden_about(&self, n: u64, away: u64) -> Range<u64> {
+        let near = self.veils.range(n.saturating_sub(away)..=n + away);
+        let hidden = near.map(|(n, veil)| match veil.shown {
+            Shown::Bytes(_) => *n..n + 1,
+            Shown::Unreadable => page_of(*n),
+        });
+        hidden.fold(n..n + 1, |all, one| all.start.min(one.start)..all.end.max(one.end))
+    }
+
+    /// What a sector was told to keep, zero-filled beyond the end.
+    pub fn pristine(&self, n: u64) -> Sector {
+        self.cached.sector(n)
+    }
+
+    /// What it held before it was last synced; zeroes if it never held anything else.
+    pub fn superseded(&self, n: u64) -> Sector {
+        self.past.get(&n).map_or([0; SECTOR_BYTES as usize], |sector| **sector)
+    }
+
+    /// A sector that is written as a whole is whole again; of one that is written in part, the rest stays hidden.
+    fn write_veils(&mut self, at: u64, bytes: &[u8]) {
+        let end = at + bytes.len() as u64;
+        let touched = at / SECTOR_BYTES..end.div_ceil(SECTOR_BYTES);
+        let touched: Vec<u64> = self.veils.range(touched).map(|(n, _)| *n).collect();
+        for n in touched {
+            let start = n * SECTOR_BYTES;
+            let (from, to) = (start.max(at), (start + SECTOR_BYTES).min(end));
+            if to - from == SECTOR_BYTES {
+                self.veils.remove(&n);
+            } else if self.veils.get(&n).is_some_and(|veil| matches!(veil.shown, Shown::Unreadable))
+            {
+                self.veils.retain(|other, _| !page_of(n).contains(other)); // the device finds it a new place
+            } else if let Some(Veil { shown: Shown::Bytes(shown), .. }) = self.veils.get_mut(&n) {
+                Arc::make_mut(shown)[(from - start) as usize..(to - start) as usize]
+                    .copy_from_slice(&bytes[(from - at) as usize..(to - at) as usize]);
+            }
+        }
     }
 
     /// Writes into the page cache.
@@ -53,6 +177,9 @@ impl File {
             return;
         }
         let end = at + bytes.len() as u64;
+        if !self.veils.is_empty() {
+            self.write_veils(at, bytes);
+        }
         let old: Vec<(u64, Sector)> = (at / SECTOR_BYTES..end.div_ceil(SECTOR_BYTES))
             .map(|n| (n, self.cached.sector(n)))
             .collect();
@@ -72,12 +199,47 @@ impl File {
         }
         self.resized(len);
         self.cached.set_len(len);
+        self.veils.retain(|n, _| n * SECTOR_BYTES < len);
     }
 
     /// All that was written is durable.
     pub fn sync(&mut self) {
-        self.dirty.clear();
+        for (n, versions) in std::mem::take(&mut self.dirty) {
+            self.past.extend(versions.into_iter().next().map(|first| (n, first)));
+            self.lied.remove(&n);
+        }
+        self.lied.retain(|_, lie| lie.forgets);
         self.lens.clear();
+    }
+
+    /// The device says that all that was written is durable, and holds it in a cache that the next power failure empties.
+    pub fn sync_lies(&mut self, owner: u32, forgets: bool) {
+        for (n, versions) in std::mem::take(&mut self.dirty) {
+            let held = versions.into_iter().next().expect("a dirty sector has a past");
+            self.lied.entry(n).or_insert(Lie { held, owner, forgets });
+        }
+        self.lens.clear();
+    }
+
+    /// Whether a sync has lied about anything.
+    pub fn has_lies(&self) -> bool {
+        !self.lied.is_empty()
+    }
+
+    /// Whether any of these sectors is not durable though a sync said so.
+    pub fn has_lied(&self, sectors: Range<u64>) -> bool {
+        self.lied.range(sectors).next().is_some()
+    }
+
+    /// Whether any of these sectors is damaged.
+    pub fn has_veil(&self, sectors: Range<u64>) -> bool {
+        self.veils.range(sectors).next().is_some()
+    }
+
+    /// Whether any of these sectors waits for a sync.
+    pub fn is_dirty(&self, sectors: Range<u64>) -> bool {
+        self.dirty.range(sectors.clone()).next().is_some()
+            || self.forgotten.range(sectors).next().is_some()
     }
 
     /// The sync fails and the cache forgets that the pages were never written (as Linux does): a
@@ -116,6 +278,7 @@ impl File {
     /// The power fails: `fate` is asked about the length (`None`) and then each unsynced sector.
     pub fn crash(&mut self, mut fate: impl FnMut(Option<u64>) -> Fate) {
         let newest = self.len();
+        let durable = self.lens.first().copied().unwrap_or(newest);
         let len = match self.length_unsynced() {
             false => newest,
             true => pick(fate(None), &self.lens).copied().unwrap_or(newest),
@@ -127,7 +290,10 @@ impl File {
         }
         for (n, versions) in std::mem::take(&mut self.dirty) {
             let fate = fate(Some(n));
-            if let Fate::Torn(bytes) = fate {
+            self.lied.remove(&n);
+            if let (Fate::Garbage(seed), true) = (fate, n * SECTOR_BYTES >= durable) {
+                self.cached.set_sector(n, &garbage(seed ^ n));
+            } else if let Fate::Torn(bytes) = fate {
                 let cut = usize::from(bytes) % SECTOR_BYTES as usize;
                 let mut sector = *versions[0];
                 sector[..cut].copy_from_slice(&self.cached.sector(n)[..cut]);
@@ -138,6 +304,16 @@ impl File {
         }
         self.cached.set_len(len);
         self.lens.clear();
+    }
+
+    /// The power has failed: of the sectors that a sync lied about, those that `deniable` takes show what they held before.
+    pub fn expose(&mut self, deniable: impl Fn(u64) -> bool) {
+        for (n, lie) in std::mem::take(&mut self.lied) {
+            if deniable(n) {
+                let Lie { held, owner, .. } = lie;
+                self.veil(n, Veil { shown: Shown::Bytes(held), owner, once: false, bitten: false });
+            }
+        }
     }
 
     /// Adds what the process sees to `digest`.
@@ -159,19 +335,25 @@ impl File {
     }
 }
 
-impl ReadAt for File {
-    fn read_at(&self, at: u64, buf: &mut [u8]) -> Result<usize, DiskError> {
-        let count = self.len().saturating_sub(at).min(buf.len() as u64) as usize;
-        self.cached.read_into(at, &mut buf[..count]);
-        Ok(count)
+/// What a device may have held in a sector that no file had.
+fn garbage(seed: u64) -> Sector {
+    let mut sector = [0; SECTOR_BYTES as usize];
+    let mut state = seed | 1;
+    for word in sector.as_chunks_mut::<8>().0 {
+        // Marsaglia's xorshift.
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        *word = state.to_le_bytes();
     }
+    sector
 }
 
 /// Which of the older versions a fate picks; none means the newest.
 fn pick<T>(fate: Fate, older: &[T]) -> Option<&T> {
     match fate {
         Fate::Kept => None,
-        Fate::Lost | Fate::Torn(_) => older.first(),
+        Fate::Lost | Fate::Torn(_) | Fate::Garbage(_) => older.first(),
         Fate::Older(n) => older.get(usize::from(n) % older.len().max(1)),
     }
 }

@@ -15,11 +15,13 @@ mod file;
 mod image;
 mod names;
 mod perform;
+mod veil;
 
 pub use fates::Fates;
 pub use faults::{Fault, Harm, NOBODY, Role, Verb, classify};
 pub use image::SECTOR_BYTES;
 pub use names::NodeId;
+pub use veil::{Damaged, Harmed, Shown, Spot};
 
 use crate::digest::Digest;
 use bytes::Bytes;
@@ -38,6 +40,9 @@ pub enum Fate {
     /// A sector begins with so many bytes of the newest version and goes on with the last synced one.
     /// For a length or a name the same as `Lost`.
     Torn(u16),
+    /// A sector behind the last synced length holds whatever the device had there, which follows from this number. For
+    /// anything else the same as `Lost`.
+    Garbage(u64),
     /// One of the versions between: a page cache may have written back at any time. 0 is the last synced one.
     Older(u8),
 }
@@ -63,6 +68,8 @@ pub struct Counts {
     pub crashes: u64,
     /// Operations that met a fault.
     pub faults: u64,
+    /// Damaged sectors that were read.
+    pub bites: u64,
     /// Sectors, lengths and names that a crash decided about.
     pub fates: u64,
 }
@@ -86,6 +93,8 @@ pub struct Platter {
     pub faults: Vec<Fault>,
     /// Owners of the faults that struck, until somebody takes them.
     pub struck: Vec<u32>,
+    /// Damage that was read since somebody asked last.
+    harmed: Harmed,
     /// Bytes that files may take together.
     pub capacity: u64,
     /// What happened so far.
@@ -106,6 +115,7 @@ impl Default for Platter {
             reads: Vec::new(),
             faults: Vec::new(),
             struck: Vec::new(),
+            harmed: Harmed::default(),
             capacity: u64::MAX,
             counts: Counts::default(),
         }
@@ -215,11 +225,15 @@ impl Platter {
         let live: BTreeSet<NodeId> = self.names.paths().into_values().collect();
         self.names.retain(&live);
         self.files.retain(|node, _| live.contains(node));
+        let has_lies = self.files.values().any(File::has_lies);
+        let deniable = if has_lies { self.deniable() } else { BTreeMap::new() };
         for (&node, file) in &mut self.files {
             file.crash(|sector| match sector {
                 Some(n) => fate(Unsynced::Sector { file: node, n }),
                 None => fate(Unsynced::Length { file: node }),
             });
+            let deniable = deniable.get(&node);
+            file.expose(|n| deniable.is_none_or(|sectors| sectors.contains(&n)));
         }
         self.found.clear();
         self.used = self.files.values().map(File::len).sum();

@@ -3,6 +3,7 @@
 use super::faults::{Harm, NOBODY, Verb, classify};
 use super::file::File;
 use super::names::NodeId;
+use super::veil::{Veiled, unreadable};
 use super::{Platter, Role};
 use bytes::Bytes;
 use sordini_log::disk::{
@@ -11,6 +12,7 @@ use sordini_log::disk::{
 };
 use sordini_log::segment::locate;
 use sordini_log::{LogDir, LogId, Offset};
+use std::collections::BTreeSet;
 
 impl Platter {
     /// Does `kind`; nothing of it is made durable unless `durable` (and no fault lies about it).
@@ -47,7 +49,7 @@ impl Platter {
             OpKind::SyncDir { dir } => {
                 let node = self.dir(&dir)?;
                 match sync {
-                    Sync::Works => self.names.sync(node),
+                    Sync::Works | Sync::Lies { .. } => self.names.sync(node),
                     Sync::Fails => return Err(sync_failed()),
                     Sync::Nothing => {}
                 }
@@ -86,14 +88,18 @@ impl Platter {
     fn harm(&mut self, kind: &OpKind, durable: bool) -> Result<(Option<Harm>, Sync), DiskError> {
         self.counts.ops += 1;
         let (role, verb) = classify(kind);
-        let mut harm = None;
+        let (mut harm, mut owner) = (None, NOBODY);
         for fault in &mut self.faults {
             if let Some(struck) = fault.strikes(role, verb) {
                 harm = Some(struck);
+                owner = fault.owner;
+                if matches!(struck, Harm::SyncLies { .. }) {
+                    continue; // nobody notices until the power fails
+                }
+                self.counts.faults += 1;
                 self.struck.extend(Some(fault.owner).filter(|owner| *owner != NOBODY));
             }
         }
-        self.counts.faults += u64::from(harm.is_some());
         let sync = match harm {
             Some(Harm::Io) => return Err(injected(DiskErrorKind::Io, "EIO", role, verb)),
             // A sync that fails has lost pages, whatever the kernel's word for it.
@@ -103,6 +109,7 @@ impl Platter {
             }
             Some(Harm::SyncFails) if durable => Sync::Fails,
             Some(Harm::Lies) => Sync::Nothing,
+            Some(Harm::SyncLies { forgets }) if durable => Sync::Lies { owner, forgets },
             _ if durable => Sync::Works,
             _ => Sync::Nothing,
         };
@@ -154,33 +161,36 @@ impl Platter {
 
     fn read_file(&mut self, name: &FileName, at: u64, len: u64) -> DiskResult {
         let node = self.file(name, Missing::Error)?;
-        self.bytes_of(node, name, at, len).map(DiskOk::Bytes)
-    }
-
-    pub(super) fn bytes_of(
-        &self,
-        node: NodeId,
-        name: &FileName,
-        at: u64,
-        len: u64,
-    ) -> Result<Bytes, DiskError> {
-        let file = &self.files[&node];
-        let bytes = match Role::of_file(name) {
-            Role::Journal => file.read_direct(at, len),
-            _ => file.read(at, len),
-        };
-        Ok(Bytes::from(bytes))
+        let direct = Role::of_file(name) == Role::Journal;
+        let mut met = BTreeSet::new();
+        let read = self.files[&node].read_veiled(at, len, direct, &mut met);
+        self.met(name, node, met);
+        read.map(|bytes| DiskOk::Bytes(Bytes::from(bytes))).map_err(unreadable)
     }
 
     fn find(&mut self, dir: &LogDir, segment: Offset, len: u64, query: &Query) -> DiskResult {
         let name = |file| FileName::Log(dir.clone(), file);
         let log = self.file(&name(LogFile::Segment(segment)), Missing::Error)?;
-        let hint = |file: LogFile| match self.names.find(&name(file).path()) {
-            Some(node) => self.files[&node].clone(),
-            None => File::default(),
-        };
+        let hint = |file: LogFile| self.names.find(&name(file).path());
         let (index, timeindex) = (hint(LogFile::Index(segment)), hint(LogFile::TimeIndex(segment)));
-        locate(query, segment, &self.files[&log], &index, &timeindex, len).map(DiskOk::Found)
+        let missing = File::default();
+        let veiled = |node: Option<NodeId>| {
+            Veiled::new(node.and_then(|node| self.files.get(&node)).unwrap_or(&missing))
+        };
+        let files = [Some(log), index, timeindex].map(veiled);
+        let [of_log, of_index, of_timeindex] = &files;
+        let found = locate(query, segment, of_log, of_index, of_timeindex, len);
+        let [in_log, in_index, in_timeindex] = files.map(|file| file.met.into_inner());
+        self.met(&name(LogFile::Segment(segment)), log, in_log);
+        for (node, file, met) in [
+            (index, LogFile::Index(segment), in_index),
+            (timeindex, LogFile::TimeIndex(segment), in_timeindex),
+        ] {
+            if let Some(node) = node {
+                self.met(&name(file), node, met);
+            }
+        }
+        found.map(DiskOk::Found)
     }
 
     fn settle(&mut self, node: NodeId, sync: Sync) -> DiskResult {
@@ -191,6 +201,7 @@ impl Platter {
                 file.sync_fails();
                 return Err(sync_failed());
             }
+            Sync::Lies { owner, forgets } => file.sync_lies(owner, forgets),
             Sync::Nothing => {}
         }
         Ok(DiskOk::Unit)
@@ -352,6 +363,11 @@ pub(super) enum Missing {
 enum Sync {
     Works,
     Fails,
+    /// It says that it works: see [`Harm::SyncLies`].
+    Lies {
+        owner: u32,
+        forgets: bool,
+    },
     Nothing,
 }
 

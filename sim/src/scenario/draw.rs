@@ -6,7 +6,7 @@
 
 use super::Scenario;
 use crate::chance::{Chance, Purpose, Who};
-use crate::fault::FAULTS;
+use crate::fault::{FAULTS, OVER_BUDGET};
 use crate::load::LOADS;
 use std::fmt::Write;
 
@@ -109,8 +109,11 @@ fn loads(chance: &mut Chance, out: &mut String) {
 fn faults(chance: &mut Chance, out: &mut String, span_s: u64) {
     let share = *chance.pick(&[2, 3, 5]);
     let sure = chance.index(FAULTS.len());
+    // In some runs only, since what is lost for good ends the story of its records.
+    let over_budget = chance.odds(1, 4);
     for (n, row) in FAULTS.iter().enumerate() {
-        if n != sure && !chance.odds(1, share) {
+        let exists = chance.odds(1, share) && (over_budget || !OVER_BUDGET.contains(&row.name));
+        if n != sure && !exists {
             continue;
         }
         // Some twice, each in its own way.

@@ -7,7 +7,7 @@ use crate::failure::Failure;
 use crate::heap::SECOND;
 use crate::ledger::admin::Name;
 use crate::ledger::incarnations::{Id, PARTITIONS, shared_name};
-use crate::ledger::{Part, TopicNo, View, Views};
+use crate::ledger::{Part, Place, TopicNo, View, Views};
 use crate::load::{Asked, wire};
 use bytes::{Bytes, BytesMut};
 use sordini_core::seam::ConnId;
@@ -21,6 +21,9 @@ use std::collections::BTreeSet;
 
 /// How long the auditor waits for a broker or an answer.
 const PATIENCE: u64 = 60 * SECOND;
+
+/// The check that fails when nobody answers the auditor though its connection is gone.
+const CLOSED: &str = "auditor_heard";
 
 /// What has come for the auditor.
 #[derive(Clone, Debug, Default)]
@@ -57,10 +60,13 @@ impl World {
                 continue;
             }
             let (name, partitions, node) = (topic.name.clone(), topic.partitions, topic.node);
-            let conn = self.connect(None, node);
+            if self.nodes[node as usize].is_lost() {
+                continue; // it says that its disk is damaged, and nothing else
+            }
+            let mut conn = self.connect(None, node);
             for partition in 0..partitions {
                 let part = Part { topic: TopicNo(number as u16), partition };
-                views.insert(part, self.view(conn, &name, part)?);
+                views.insert(part, self.view(&mut conn, &name, part)?);
             }
             self.hang_up(conn);
         }
@@ -75,7 +81,10 @@ impl World {
         let all = self.ledger.incarnations.all.clone();
         let names: BTreeSet<Name> = all.iter().map(|one| one.name).collect();
         for name in names {
-            let conn = self.connect(None, name.0);
+            if self.nodes[name.0 as usize].is_lost() {
+                continue;
+            }
+            let mut conn = self.connect(None, name.0);
             let text = shared_name(name);
             let there = self.id_of(conn, &text)?;
             for one in all.iter().filter(|one| one.name == name) {
@@ -88,7 +97,7 @@ impl World {
                 }
                 for partition in 0..if there == Some(one.id) { PARTITIONS } else { 0 } {
                     let part = Part { topic: one.topic, partition };
-                    views.insert(part, self.view(conn, &text, part)?);
+                    views.insert(part, self.view(&mut conn, &text, part)?);
                 }
             }
             self.hang_up(conn);
@@ -119,17 +128,35 @@ impl World {
         self.run_until(PATIENCE, "liveness", "recovery", listening)
     }
 
-    /// A partition from the log's start to its high watermark.
-    fn view(&mut self, conn: ConnId, topic: &str, part: Part) -> Result<View, Failure> {
-        let mut at = self.log_start(conn, topic, part)?;
-        let mut whole = View { start: at, end: at, records: Vec::new() };
+    /// A partition from the log's start to its high watermark. What the simulator damaged may be refused.
+    fn view(&mut self, conn: &mut ConnId, topic: &str, part: Part) -> Result<View, Failure> {
+        let mut at = self.log_start(*conn, topic, part)?;
+        let mut whole = View { start: at, end: at, ..View::default() };
         loop {
             let request = wire::fetch(topic, part.partition, at, 100_000, 0);
-            let mut body = self.ask(conn, &request, 12, FetchRequest::API_KEY)?;
-            let answer = wire::fetched(&mut body, 12, part)?;
+            let node = self.ledger.topics[usize::from(part.topic.0)].node;
+            let bites = self.nodes[node as usize].platter.counts.bites;
+            let asked = self.ask(*conn, &request, 12, FetchRequest::API_KEY);
+            if asked.as_ref().is_err_and(|e| e.check == CLOSED)
+                && self.nodes[node as usize].platter.counts.bites > bites
+            {
+                // Bytes were found to be bad when they were about to be sent.
+                *conn = self.connect(None, node);
+                continue;
+            }
+            let answer = wire::fetched(&mut asked?, 12, part)?;
             if answer == Err(1) && self.ledger.may_expire(part.topic) {
                 // Time goes on while an auditor reads.
-                at = self.log_start(conn, topic, part)?;
+                at = self.log_start(*conn, topic, part)?;
+                continue;
+            }
+            if answer == Err(6) {
+                continue; // what it was about to read has changed: clients ask again
+            }
+            if answer == Err(56) && self.ledger.is_damaged(Place { part, offset: at }) {
+                whole.refused.push(at);
+                at += 1;
+                whole.end = whole.end.max(at);
                 continue;
             }
             let view = answer.map_err(|code| {
@@ -141,6 +168,7 @@ impl World {
             (whole.start, whole.end) = (view.start, view.end);
             if whole.records.len() == before {
                 whole.records.retain(|r| r.0 >= view.start);
+                whole.refused.retain(|at| *at >= view.start);
                 return Ok(whole);
             }
             at = whole.records.last().expect("it has grown").0 + 1;
@@ -175,7 +203,7 @@ impl World {
                 let asked = Asked { key, version, correlation: 7, tag: 0, patience: 0 };
                 wire::opened(frame, &asked)
             }
-            None => Err(Failure::new("liveness", "the auditor's connection was closed")),
+            None => Err(Failure::new(CLOSED, "the auditor's connection was closed")),
         }
     }
 }

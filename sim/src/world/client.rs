@@ -86,6 +86,11 @@ impl Client {
         }
     }
 
+    /// The node that it connects to.
+    pub fn node(&self) -> u32 {
+        self.spec.node
+    }
+
     /// Whether everything that it began is answered.
     pub fn is_finished(&self) -> bool {
         self.load.is_finished()

@@ -151,6 +151,14 @@ impl World {
         true
     }
 
+    /// The process is killed, and begins again after a while.
+    pub fn restart(&mut self, id: u32, rest: Nanos) {
+        if self.down(id, Death::Kill) {
+            let life = self.nodes[id as usize].life;
+            self.heap.push(self.now + rest, Happening::Restart { node: id, life });
+        }
+    }
+
     fn end(&mut self, id: u32, what: (usize, &str), end: End, rest: Nanos, mut chance: Chance) {
         let (row, what) = what;
         self.tell_as(Kind::Fault, Actor::Node(id), || {

@@ -42,7 +42,9 @@ use crate::marks::Marks;
 use crate::scenario::Scenario;
 use sordini_core::config::broker::BrokerConfig;
 use sordini_core::seam::{ConnId, Fact, NetOp};
+use sordini_log::LogId;
 use sordini_log::disk::Lane;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Something to come. Small and without data: what it needs waits where it belongs.
@@ -94,6 +96,8 @@ pub struct World {
     pub ledger: Ledger,
     /// What brokers reported, without the moves of high watermarks, which are too many.
     pub facts: Vec<(Nanos, u32, Fact)>,
+    /// By node and log: the partition that it was made for.
+    pub(super) logs: BTreeMap<(u32, LogId), (String, i32)>,
     /// The schedule of faults.
     pub strikes: Vec<Strike>,
     /// How many did harm, by row of [`FAULTS`].
@@ -137,6 +141,7 @@ impl World {
             links: Links::default(),
             ledger,
             facts: Vec::new(),
+            logs: BTreeMap::new(),
             strikes,
             struck: vec![0; FAULTS.len()],
             armed: 0,
@@ -230,6 +235,7 @@ impl World {
         self.stormy = false;
         (0..self.strikes.len()).for_each(|n| self.mend(n as u32));
         for node in 0..self.nodes.len() as u32 {
+            self.nodes[node as usize].refusals = 0;
             if !self.nodes[node as usize].up {
                 self.boot(node);
             }
@@ -240,7 +246,11 @@ impl World {
 
     /// Whether every node listens and every client has finished what it began.
     pub fn is_converged(&self) -> bool {
-        self.nodes.iter().all(|n| n.listening) && self.clients.iter().all(Client::is_finished)
+        self.nodes.iter().all(|n| n.listening || n.is_lost())
+            && self
+                .clients
+                .iter()
+                .all(|c| c.is_finished() || self.nodes[c.node() as usize].is_lost())
     }
 
     /// What is not as [`World::is_converged`] wants it.

@@ -357,6 +357,7 @@ impl World {
             if tiny && link.in_flight > 0 {
                 return Ok(());
             }
+            let before = self.nodes[id as usize].platter.counts;
             let taken = link.take(&mut self.nodes[id as usize].platter).expect("looked at above");
             self.bitten(id);
             let Some(link) = self.links.find_mut(conn) else { return Ok(()) };
@@ -370,11 +371,16 @@ impl World {
                     self.send_pieces(conn, bytes);
                 }
                 Err(e) => {
-                    // A segment that was dropped between the answer and its sending: the client asks again.
+                    // A segment that was dropped between the answer and its sending: the client asks again. Else bytes
+                    // that are bad for no reason, or a file that is gone from a disk that never failed.
+                    let counts = self.nodes[id as usize].platter.counts;
+                    let met = (counts.faults, counts.bites) != (before.faults, before.bites);
+                    let bad = matches!(e.error.kind, DiskErrorKind::Corrupt | DiskErrorKind::Io);
                     let gone =
                         matches!(e.error.kind, DiskErrorKind::NotFound | DiskErrorKind::Stale);
-                    let excused = gone && self.ledger.may_drop();
-                    if self.nodes[id as usize].platter.counts.faults == 0 && !excused {
+                    let excused =
+                        met || gone && self.ledger.may_drop() || !bad && counts.faults > 0;
+                    if !excused {
                         let what = format!("{}: {}", e.slice.file.path(), e.error);
                         return Err(Failure::new("served_bytes", what));
                     }

@@ -10,7 +10,7 @@ use crate::failure::Failure;
 use crate::heap::{MS, Nanos};
 use crate::link::Piece;
 use crate::marks::{Mark, Marks};
-use crate::platter::{Fate, Platter, Role, Unsynced, classify};
+use crate::platter::{Damaged, Fate, Platter, Role, Unsynced, classify};
 use crate::scenario::Scenario;
 use sordini_core::limits::EVENTS_PER_TURN_MAX;
 use sordini_core::seam::{
@@ -18,6 +18,8 @@ use sordini_core::seam::{
 };
 use sordini_core::shard::Shard;
 use sordini_log::disk::Lane;
+use sordini_log::{LogId, Offset};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
@@ -70,6 +72,12 @@ pub struct Node {
     pub storms: Vec<Storm>,
     /// What ends the process at an operation of its disk.
     pub traps: Vec<Trap>,
+    /// Whether this process read damage to something that recovery needs: it may have to give up.
+    pub ruined: bool,
+    /// How often in a row a process ended itself before it listened.
+    pub(super) refusals: u32,
+    /// Offsets whose bytes lie under damage that was read.
+    damaged: BTreeMap<LogId, Vec<(u64, u64)>>,
     /// Disk operations left to this life.
     pub(super) ops_left: Option<u64>,
     /// Operations of each lane that are under way.
@@ -89,6 +97,9 @@ pub struct Node {
     seeds: Chance,
     timers: Chance,
 }
+
+/// So often a process tries to start on a damaged disk before whoever watches over it gives up.
+const REFUSALS_MAX: u32 = 3;
 
 /// How a process ends.
 pub enum Death<'a> {
@@ -133,6 +144,9 @@ impl Node {
             timers_early: 0,
             storms: Vec::new(),
             traps: Vec::new(),
+            ruined: false,
+            refusals: 0,
+            damaged: BTreeMap::new(),
             ops_left: None,
             working: [0; 3],
             held: [0; 3],
@@ -147,6 +161,17 @@ impl Node {
             seeds: Chance::of(seed, who, Purpose::Seed),
             timers: Chance::of(seed, who, Purpose::Timers),
         }
+    }
+
+    /// Whether it will not start again: its disk is damaged beyond what recovery can decide, and it says so each time.
+    pub fn is_lost(&self) -> bool {
+        !self.up && self.refusals >= REFUSALS_MAX
+    }
+
+    /// Whether every one of these offsets lies under damage that was read.
+    fn is_damaged(&self, log: LogId, from: Offset, to: Offset) -> bool {
+        let spans = self.damaged.get(&log).map_or(&[][..], Vec::as_slice);
+        (from.0..to.0).all(|at| spans.iter().any(|(from, to)| (*from..*to).contains(&at)))
     }
 
     /// When a timer that is due at `due` comes: then, if no fault has it come late or early.
@@ -225,6 +250,7 @@ impl World {
         seed.as_chunks_mut::<8>().0.iter_mut().for_each(|b| *b = node.seeds.bits().to_le_bytes());
         node.shard = shard(&self.scenario, seed);
         node.life += 1;
+        node.ruined = false;
         (node.up, node.powered, node.listening) = (true, true, false);
         node.clock.boot(self.now);
         node.out = Outbox::default();
@@ -350,19 +376,24 @@ impl World {
             };
             self.tell_as(kind, Actor::Node(id), || format!("fact: {fact:?}"));
             let node = &self.nodes[id as usize];
-            let excused = node.platter.counts.faults > 0;
             match &fact {
                 Fact::HighWatermark { .. } => continue,
-                Fact::Fatal(why) if node.platter.counts.faults == node.faults_at_boot => {
+                Fact::Fatal(why)
+                    if node.platter.counts.faults == node.faults_at_boot && !node.ruined =>
+                {
                     let why = format!("node {id} ended itself without a fault of its disk: {why}");
                     return Err(Failure::new("never_fatal", why));
                 }
                 Fact::Fatal(_) => fatal = Some(()),
-                Fact::Faulty { log, from, to } if !excused => {
-                    let what = format!("{log}: {from}..{to} is faulty on a disk without a fault");
+                Fact::Faulty { log, from, to } if !node.is_damaged(*log, *from, *to) => {
+                    let what =
+                        format!("{log}: {from}..{to} is faulty and nobody damaged all of it");
                     return Err(Failure::new("nothing_faulty", what));
                 }
                 _ => {}
+            }
+            if let Fact::PartitionCreated { topic, partition, log } = &fact {
+                self.logs.insert((id, *log), (topic.clone(), *partition));
             }
             self.facts.push((self.now, id, fact));
         }
@@ -375,8 +406,14 @@ impl World {
 
     /// The process ended itself; whoever watches over it starts it again after a moment.
     fn ended(&mut self, id: u32) {
+        let listened = self.nodes[id as usize].listening;
         self.down(id, Death::Kill);
         let node = &mut self.nodes[id as usize];
+        node.refusals = if listened || !node.ruined { 0 } else { node.refusals + 1 };
+        if node.is_lost() {
+            self.marks.count(Mark::Refused, node.refusals == REFUSALS_MAX);
+            return;
+        }
         let delay = 20 * MS + node.turns.below(1000 * MS);
         self.heap.push(self.now + delay, Happening::Restart { node: id, life: node.life });
     }
@@ -483,6 +520,14 @@ impl World {
         for n in self.nodes[id as usize].platter.struck.drain(..) {
             let spec = self.strikes[n as usize].spec;
             self.struck[self.scenario.faults[spec].row] += 1;
+        }
+        let harmed = self.nodes[id as usize].platter.take_damage();
+        self.nodes[id as usize].ruined |= harmed.vital;
+        for Damaged { log, from, to } in harmed.batches {
+            self.nodes[id as usize].damaged.entry(log).or_default().push((from, to));
+            if let Some((topic, partition)) = self.logs.get(&(id, log)) {
+                self.ledger.damage(topic, *partition, id, from..to);
+            }
         }
     }
 

@@ -1,0 +1,100 @@
+//! Where damage to what a disk holds is laid, and what follows: common to all faults that destroy durable bytes.
+//!
+//! Such damage strikes only what is durable, and of the journal only groups of which a later one, durable too, says that they
+//! were: about any other nobody could ever tell damage from a crash. On a node that has nobody to repair from it is over
+//! budget all the same: some of what was acknowledged cannot be given any more, and the broker must say so.
+//!
+//! Parameters of each: `role` ("journal", "segment", "index", "checkpoint", "any"): what is struck; `spots` (1): how many places;
+//! `restart` (false): the process is killed then, so that recovery reads them; `stays` (false): it is not lifted
+//! when faults end, and the audit finds it.
+
+use super::Hit;
+use crate::chance::Chance;
+use crate::heap::MS;
+use crate::platter::{Platter, Role, Spot};
+use crate::scenario::{BadInput, Params};
+use crate::world::World;
+
+/// Names of what can be struck.
+pub const ROLES: &[&str] = &["journal", "segment", "index", "checkpoint", "any"];
+
+/// What is struck.
+#[derive(Clone, Copy, Debug)]
+pub struct Aim {
+    files: &'static [Role],
+    spots: u32,
+    restart: bool,
+    stays: bool,
+}
+
+impl Aim {
+    /// Reads the parameters.
+    pub fn read(params: &Params<'_>) -> Result<Aim, BadInput> {
+        Ok(Aim {
+            files: files(ROLES[params.choice("role", ROLES)?.unwrap_or(1)]),
+            spots: params.number("spots", 1..1001)?.unwrap_or(1) as u32,
+            restart: params.flag("restart")?.unwrap_or(false),
+            stays: params.flag("stays")?.unwrap_or(false),
+        })
+    }
+
+    /// The same on other files.
+    pub fn on(self, files: &'static [Role]) -> Aim {
+        Aim { files, ..self }
+    }
+
+    /// Draws the lines of the parameters.
+    pub fn draw(chance: &mut Chance) -> String {
+        let role = chance.pick(ROLES);
+        let spots = chance.pick(&[1, 1, 3, 10]);
+        let (restart, stays) = (chance.odds(1, 2), chance.odds(1, 2));
+        format!("role = \"{role}\"\nspots = {spots}\nrestart = {restart}\nstays = {stays}\n")
+    }
+
+    /// Has `lay` damage as many places as wanted: it is given one, and what it needs, and says whether it could. False
+    /// if none was. What was laid stays until all faults end, since a disk does not mend itself.
+    pub fn strike(
+        &self,
+        world: &mut World,
+        hit: &mut Hit,
+        mut lay: impl FnMut(&mut Platter, &mut Hit, &[Spot], &Spot) -> bool,
+    ) -> bool {
+        let platter = &mut world.nodes[hit.node as usize].platter;
+        let spots: Vec<Spot> = self.files.iter().flat_map(|role| platter.spots(*role)).collect();
+        let mut laid = 0;
+        for _ in 0..self.spots * TRIES {
+            if laid == self.spots || spots.is_empty() {
+                break;
+            }
+            let spot = hit.chance.pick(&spots).clone();
+            laid += u32::from(lay(platter, hit, &spots, &spot));
+        }
+        hit.until = hit.until.max(world.scenario.span);
+        if laid > 0 && self.restart {
+            let rest = MS + hit.chance.below(50 * MS);
+            world.restart(hit.node, rest);
+        }
+        laid > 0
+    }
+
+    /// Lifts it, unless it stays.
+    pub fn mend(&self, world: &mut World, hit: &Hit) {
+        if !self.stays {
+            world.nodes[hit.node as usize].platter.unveil(hit.n);
+        }
+    }
+}
+
+/// The files that a name stands for.
+pub fn files(name: &str) -> &'static [Role] {
+    match name {
+        "journal" => &[Role::Journal],
+        "segment" => &[Role::Segment],
+        "index" => &[Role::Index, Role::TimeIndex],
+        "checkpoint" => &[Role::Checkpoint],
+        _ => &[Role::Journal, Role::Segment, Role::Index, Role::TimeIndex, Role::Checkpoint],
+    }
+}
+
+/// How many places are tried for each that is wanted: some are not durable yet, or damaged already.
+const TRIES: u32 = 4;

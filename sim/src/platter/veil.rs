@@ -1,0 +1,331 @@
+//! Damage to what a device holds, as veils over pristine bytes.
+//!
+//! A veiled sector shows other bytes than those that were written, or cannot be read at all. What was written stays below,
+//! so that a veil can be lifted, and so that the simulator always knows the truth: which batches lie under a veil
+//! that somebody has looked at. A sector that is written again as a whole is a sector without a veil.
+//!
+//! A veil does harm when it is read and not before ([`Platter::take_damage`]): then the fault that laid it counts, and the
+//! offsets whose bytes it hides are known to be damaged, which excuses a broker that cannot serve them, and
+//! excuses nothing else.
+
+use super::file::File;
+use super::image::{SECTOR_BYTES, Sector};
+use super::names::NodeId;
+use super::{Platter, Role};
+use bytes::Bytes;
+use sordini_log::LogId;
+use sordini_log::disk::{BLOCK_BYTES, DiskError, DiskErrorKind, FileName, LogFile, ReadAt};
+use sordini_log::journal::Frame;
+use sordini_log::journal::block::{self, Found, Head};
+use sordini_wire::batch::walk;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
+use std::sync::Arc;
+
+/// What a sector shows instead of what was written there.
+#[derive(Clone, Debug)]
+pub enum Shown {
+    /// Other bytes.
+    Bytes(Arc<Sector>),
+    /// Nothing: reading it is EIO.
+    Unreadable,
+}
+
+/// A veil over one sector.
+#[derive(Clone, Debug)]
+pub struct Veil {
+    /// What is shown.
+    pub shown: Shown,
+    /// Number of the strike that laid it.
+    pub owner: u32,
+    /// Whether it is gone once it was read.
+    pub once: bool,
+    /// Whether anybody has looked at it.
+    pub bitten: bool,
+}
+
+/// Offsets of a log whose bytes lie under a veil that was read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Damaged {
+    /// The log.
+    pub log: LogId,
+    /// First offset.
+    pub from: u64,
+    /// Offset after the last.
+    pub to: u64,
+}
+
+/// What was read of damage since somebody asked last.
+#[derive(Clone, Debug, Default)]
+pub struct Harmed {
+    /// Batches that cannot be read any more.
+    pub batches: Vec<Damaged>,
+    /// Something that recovery needs showed other bytes: it may be unable to go on.
+    pub vital: bool,
+}
+
+/// A place that a veil can be laid over: a file, and some of its sectors.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Spot {
+    /// The file.
+    pub file: NodeId,
+    /// The sectors.
+    pub sectors: Range<u64>,
+}
+
+/// A file as reads see it, which remembers the veils they met.
+pub(super) struct Veiled<'a> {
+    pub file: &'a File,
+    pub met: RefCell<BTreeSet<u64>>,
+}
+
+impl<'a> Veiled<'a> {
+    pub fn new(file: &'a File) -> Veiled<'a> {
+        Veiled { file, met: RefCell::default() }
+    }
+}
+
+impl ReadAt for Veiled<'_> {
+    fn read_at(&self, at: u64, buf: &mut [u8]) -> Result<usize, DiskError> {
+        let read = self.file.read_veiled(at, buf.len() as u64, false, &mut self.met.borrow_mut());
+        let bytes = read.map_err(unreadable)?;
+        buf[..bytes.len()].copy_from_slice(&bytes);
+        Ok(bytes.len())
+    }
+}
+
+/// Reading met this sector.
+pub(super) fn unreadable(sector: u64) -> DiskError {
+    let at = sector * SECTOR_BYTES;
+    DiskError { kind: DiskErrorKind::Io, detail: format!("EIO: cannot read the sector at {at}") }
+}
+
+impl Platter {
+    /// Lays a veil over a sector. False if what it hides is not durable, or is the same.
+    pub fn veil(&mut self, file: NodeId, sector: u64, shown: Shown, owner: u32) -> bool {
+        self.lay(file, sector, Veil { shown, owner, once: false, bitten: false })
+    }
+
+    /// The same until it was read.
+    pub fn veil_once(&mut self, file: NodeId, sector: u64, shown: Shown, owner: u32) -> bool {
+        self.lay(file, sector, Veil { shown, owner, once: true, bitten: false })
+    }
+
+    fn lay(&mut self, file: NodeId, sector: u64, veil: Veil) -> bool {
+        self.files.get_mut(&file).is_some_and(|file| file.veil(sector, veil))
+    }
+
+    /// Lifts every veil of a strike: what was written shows again.
+    pub fn unveil(&mut self, owner: u32) {
+        self.files.values_mut().for_each(|file| file.unveil(owner));
+    }
+
+    /// What a sector was told to keep.
+    pub fn pristine(&self, file: NodeId, sector: u64) -> Sector {
+        self.files[&file].pristine(sector)
+    }
+
+    /// How many bytes of a sector lie before the end of the file.
+    pub fn len_within(&self, file: NodeId, sector: u64) -> u64 {
+        self.files[&file].len().saturating_sub(sector * SECTOR_BYTES).min(SECTOR_BYTES)
+    }
+
+    /// Whether all of a place is durable, is before the end of the file, and has no veil.
+    pub fn is_settled(&self, spot: &Spot) -> bool {
+        let file = &self.files[&spot.file];
+        let end = spot.sectors.end * SECTOR_BYTES;
+        end <= file.len()
+            && !file.is_dirty(spot.sectors.clone())
+            && !file.has_veil(spot.sectors.clone())
+    }
+
+    /// What a sector held before it was last synced; zeroes if that is not known.
+    pub fn superseded(&self, file: NodeId, sector: u64) -> Sector {
+        self.files[&file].superseded(sector)
+    }
+
+    /// Everything durable of a role that may be destroyed: of the journal only blocks of groups that a later one, which is
+    /// durable too, proves to have been durable. Of anything else, every page.
+    pub fn spots(&self, role: Role) -> Vec<Spot> {
+        let mut spots = Vec::new();
+        for (path, file) in self.names.paths() {
+            let Some(bytes) = self.files.get(&file).filter(|_| role_of(&path) == Some(role)) else {
+                continue;
+            };
+            let pages = bytes.len().div_ceil(BLOCK_BYTES as u64);
+            let page = |n: u64| Spot { file, sectors: n * 8..(n * 8 + 8) };
+            spots.extend((0..pages).map(page));
+        }
+        if role == Role::Journal {
+            let heads: Vec<Option<Head>> = spots.iter().map(|spot| self.head(spot)).collect();
+            let newest = heads.iter().flatten().map(|head| head.group.0).max().unwrap_or(0);
+            // The newest may not be synced yet. The one before it was when it began, and says that of those before.
+            let covered =
+                |head: &Head| head.group.0 + 2 <= newest && head.group.0 + JOURNAL_RECENT > newest;
+            let mut heads = heads.iter();
+            spots.retain(|_| heads.next().expect("one each").as_ref().is_some_and(covered));
+        }
+        spots
+    }
+
+    /// The sectors of the journal group that a block belongs to.
+    pub fn group_of(&self, spot: &Spot) -> Range<u64> {
+        let Some(head) = self.head(spot) else { return spot.sectors.clone() };
+        let first = u64::from(head.group_at()) * 8;
+        first..first + u64::from(head.blocks) * 8
+    }
+
+    /// Whether what the sectors from this one on held before is a valid block of a journal.
+    pub fn is_superseded_block(&self, file: NodeId, sector: u64) -> bool {
+        let sectors = (sector..sector + 8).map(|n| self.superseded(file, n));
+        matches!(block::read(&sectors.collect::<Vec<_>>().concat()), Found::Valid(_))
+    }
+
+    /// For each journal file, the sectors that may be lost although they were synced, if the sync lied: those of groups that a
+    /// later one, which is durable, says were synced before.
+    pub(super) fn deniable(&self) -> BTreeMap<NodeId, BTreeSet<u64>> {
+        let mut lied = BTreeMap::new();
+        let (mut durable, mut heads) = (0, Vec::new());
+        for (path, node) in self.names.paths() {
+            let Some(file) =
+                self.files.get(&node).filter(|_| role_of(&path) == Some(Role::Journal))
+            else {
+                continue;
+            };
+            let mut group = (0, 0);
+            for n in 0..file.len() / BLOCK_BYTES as u64 {
+                let spot = Spot { file: node, sectors: n * 8..n * 8 + 8 };
+                let Some(head) = self.head(&spot) else { continue };
+                let lies = file.has_lied(spot.sectors.clone());
+                if lies {
+                    heads.push((head.group.0, spot.clone()));
+                }
+                let sure = !lies && !file.is_dirty(spot.sectors);
+                // As many blocks of one group in a row as it has.
+                group = match (sure, group.0 == head.group.0) {
+                    (true, true) => (group.0, group.1 + 1),
+                    (true, false) => (head.group.0, 1),
+                    (false, _) => (0, 0),
+                };
+                if sure && group.1 == head.blocks {
+                    durable = durable.max(head.group.0);
+                }
+            }
+            lied.insert(node, BTreeSet::new());
+        }
+        for (_, spot) in heads.into_iter().filter(|(group, _)| *group < durable) {
+            lied.get_mut(&spot.file).expect("it was looked at").extend(spot.sectors);
+        }
+        lied
+    }
+
+    fn head(&self, spot: &Spot) -> Option<Head> {
+        let at = spot.sectors.start * SECTOR_BYTES;
+        let bytes = self.files[&spot.file].read(at, BLOCK_BYTES as u64);
+        match (bytes.len() == BLOCK_BYTES).then(|| block::read(&bytes))? {
+            Found::Valid(head) => Some(head),
+            _ => None,
+        }
+    }
+
+    /// Somebody read these sectors of a file.
+    pub(super) fn met(&mut self, name: &FileName, file: NodeId, sectors: BTreeSet<u64>) {
+        for sector in sectors {
+            let Some(content) = self.files.get_mut(&file) else { return };
+            let Some((owner, first)) = content.bite(sector) else { continue };
+            self.counts.bites += 1;
+            self.harmed.vital |= is_vital(name);
+            if !first {
+                continue;
+            }
+            if !self.struck.contains(&owner) {
+                self.struck.push(owner);
+            }
+            let lost = match name {
+                FileName::Log(dir, LogFile::Segment(_)) => {
+                    let sectors = content.hidden_about(sector, NEAR_SECTORS);
+                    batches_at(dir.log, &content.read(0, content.len()), sectors)
+                }
+                FileName::Journal(_) => self.appends_at(file, sector),
+                _ => Vec::new(),
+            };
+            self.harmed.batches.extend(lost);
+        }
+    }
+
+    /// What was read of damage since this was asked last.
+    pub fn take_damage(&mut self) -> Harmed {
+        std::mem::take(&mut self.harmed)
+    }
+
+    /// The appends of the journal group that a sector belongs to.
+    fn appends_at(&self, file: NodeId, sector: u64) -> Vec<Damaged> {
+        let block = sector / block::SECTORS as u64;
+        let spot = |n: u64| Spot { file, sectors: n * 8..n * 8 + 8 };
+        let Some(head) = self.head(&spot(block)) else { return Vec::new() };
+        let first = u64::from(head.group_at());
+        let content = &self.files[&file];
+        let mut payload = Vec::new();
+        for n in first..first + u64::from(head.blocks) {
+            let bytes = content.read(n * BLOCK_BYTES as u64, BLOCK_BYTES as u64);
+            if bytes.len() == BLOCK_BYTES {
+                block::unstripe(&bytes, &mut payload);
+            }
+        }
+        let payload = Bytes::from(payload);
+        let (mut at, mut found) = (0, Vec::new());
+        while let Ok((frame, next)) = Frame::decode(&payload, at) {
+            if let Frame::Append { log, base, last, .. } = frame {
+                found.push(Damaged { log, from: base.0, to: last.0 + 1 });
+            }
+            at = next;
+        }
+        found
+    }
+}
+
+/// Whether recovery needs what a file says: without it, it cannot go on.
+fn is_vital(name: &FileName) -> bool {
+    match name {
+        FileName::Log(dir, _) => &*dir.name == METADATA_DIR,
+        _ => true,
+    }
+}
+
+/// Directory of the log that says which topics there are.
+const METADATA_DIR: &str = "__cluster_metadata-0";
+
+/// Only so many of the newest groups are struck: what lies further back is rarely read again.
+const JOURNAL_RECENT: u64 = 40;
+
+/// Between two veils of a segment that are so near each other, nothing may be left that the index names: then nothing proves that the
+/// batches between them belong there.
+const NEAR_SECTORS: u64 = 48;
+
+/// The batches of a segment that these sectors hold a piece of.
+fn batches_at(log: LogId, segment: &[u8], sectors: Range<u64>) -> Vec<Damaged> {
+    let (from, to) = (sectors.start * SECTOR_BYTES, sectors.end * SECTOR_BYTES);
+    let mut found = Vec::new();
+    for placed in walk(segment) {
+        let Ok(placed) = placed else { break };
+        let (start, header) = (placed.position as u64, placed.batch.header());
+        if start < to && start + header.size() as u64 > from {
+            let (from, to) = (header.base_offset() as u64, header.next_offset() as u64);
+            found.push(Damaged { log, from, to });
+        }
+    }
+    found
+}
+
+/// What a path is for, as far as veils are laid.
+fn role_of(path: &str) -> Option<Role> {
+    match path.rsplit_once('.') {
+        Some((_, "journal")) => Some(Role::Journal),
+        Some((_, "log")) => Some(Role::Segment),
+        Some((_, "index")) => Some(Role::Index),
+        Some((_, "timeindex")) => Some(Role::TimeIndex),
+        _ if path == "checkpoint/current" => Some(Role::Checkpoint),
+        _ => None,
+    }
+}
