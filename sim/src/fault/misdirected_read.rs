@@ -30,6 +30,9 @@ impl Fault for MisdirectedRead {
     fn strike(&self, world: &mut World, hit: &mut Hit) -> bool {
         self.aim.strike(world, hit, |platter, hit, spots, spot| {
             let other = hit.chance.pick(spots);
+            if other.sectors == spot.sectors {
+                return false; // see `misdirected_write`
+            }
             let mut laid = false;
             for (meant, brought) in spot.sectors.clone().zip(other.sectors.clone()) {
                 let bytes = platter.pristine(other.file, brought);

@@ -1,5 +1,8 @@
 //! A write went to another place: that place holds its bytes now, and its own place holds what was there before.
 //!
+//! Two pages that are at the same place of their files are not exchanged: batches do not say of which log they are, so that one at the
+//! same byte with the same offset is believed, and nothing in Kafka's format could tell.
+//!
 //! Parameters: those of all damage ([`super::aim`]); each place is struck together with another one.
 
 use super::aim::Aim;
@@ -30,7 +33,7 @@ impl Fault for MisdirectedWrite {
     fn strike(&self, world: &mut World, hit: &mut Hit) -> bool {
         self.aim.strike(world, hit, |platter, hit, spots, meant| {
             let met = hit.chance.pick(spots);
-            if met == meant {
+            if met.sectors == meant.sectors {
                 return false;
             }
             let mut laid = false;
