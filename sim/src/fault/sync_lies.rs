@@ -87,6 +87,7 @@ impl Fault for SyncLies {
                 spare: self.spare + self.power,
                 end: End::Power,
                 rest: MS..50 * MS,
+                then: None,
                 chance: Chance::new(hit.chance.bits(), 4),
             });
         }
