@@ -158,3 +158,34 @@ fn a_log_deleted_before_the_first_write_of_this_life_leaves_no_directory() {
         rig.disk.list("").into_iter().filter(|name| name.starts_with("orders")).collect();
     assert!(left.is_empty(), "{left:?}");
 }
+
+/// A crash came between the writing of `next` and its renaming; a later start could not read `current`, once, went on from `next`,
+/// and wrote over the journal before it. The start after that read `current` again, and missed what was acknowledged.
+#[test]
+fn a_checkpoint_that_cannot_be_read_for_once_is_not_passed_over_for_one_that_frees_its_journal() {
+    let mut rig = Rig::booted(Mem::default());
+    let log = rig.create("orders-0", 1);
+    for _ in 0..2 {
+        rig.append(log, 10, 100);
+        rig.run();
+        rig.wait(50);
+        rig.checkpoint();
+        rig.run();
+        rig.wait(50);
+    }
+    // As the crash left it: the second has the name `next` still.
+    let read = |disk: &mut Mem, path: &str| disk.file(path).expect("there").clone();
+    let (second, first) =
+        (read(&mut rig.disk, "checkpoint/current"), read(&mut rig.disk, "checkpoint/previous"));
+    rig.disk.put("checkpoint/next", &second);
+    rig.disk.put("checkpoint/current", &first);
+    rig.disk.remove("checkpoint/previous");
+    let mut disk = rig.disk.clone();
+    disk.unreadable = Some(("checkpoint/current".into(), 0));
+    let why = refusal(&disk).expect("whoever goes on frees the journal that `current` needs");
+    assert!(why.contains("checkpoint/current") && why.contains("start again"), "{why}");
+    assert_eq!(Rig::booted(rig.disk.clone()).read_all(log), expected(0, 20, 100));
+    // Without `current` there is nothing that could be believed later.
+    disk.remove("checkpoint/current");
+    assert_eq!(Rig::booted(disk).read_all(log), expected(0, 20, 100));
+}
