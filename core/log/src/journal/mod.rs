@@ -64,7 +64,7 @@ pub struct JournalConfig {
 impl Default for JournalConfig {
     fn default() -> JournalConfig {
         JournalConfig {
-            bytes: 256 << 20,
+            bytes: 192 << 20,
             file_bytes: 16 << 20,
             first_file_bytes: 4 << 20,
             group_bytes_max: 4 << 20,

@@ -42,7 +42,7 @@ pub const BROKER: &[Row] = &[
         "Whether topics can be deleted."),
     row("fetch.max.bytes", Int, Some("57671680"), Min(1024), ReadOnly, "1024",
         "The largest answer to a fetch in bytes, whatever the client asks for."),
-    row("journal.bytes", Long, Some("268435456"), Min(4_194_304), ReadOnly, "4194304",
+    row("journal.bytes", Long, Some("201326592"), Min(4_194_304), ReadOnly, "4194304",
         "Size of the journal in bytes: what is written to it and not yet to segments must fit. A larger one takes longer bursts, and longer to read after a crash."),
     row("journal.file.bytes", Int, Some("16777216"), Min(1_048_576), ReadOnly, "1048576",
         "Size in bytes of each of the journal's files but the first, which has a quarter of it."),
