@@ -18,9 +18,6 @@
 //! durable, or the next power failure brings the older names back. So the directories are synced before anything is
 //! written.
 //!
-//! Where the disk cannot read `current`, and a complete `next` lies beside it, nobody goes on: `next` would let the journal be
-//! written over that `current` needs, and the next start may be able to read `current`, and believe it.
-//!
 //! A directory is new if it has no checkpoint and its journal has no group: nothing was ever acknowledged there. A
 //! crash leaves it so only before the first group is durable, and no log has a directory before then. So where
 //! one has, the journal was lost, and taking the directory for a new one would lose the logs with it ([`orphan`]).
@@ -87,10 +84,6 @@ const CHECKPOINTS: [(u32, FileName, &str); 3] = [
     (4, FileName::CheckpointNext, "next"),
     (5, FileName::CheckpointPrevious, "previous"),
 ];
-/// What is said of a checkpoint that the disk does not give.
-const CURRENT_UNREAD: &str = "the disk cannot read checkpoint/current, and checkpoint/next is newer: see the errors of the disk \
-    and start again. If it stays so, remove checkpoint/current: checkpoint/next is complete";
-
 /// Reads of journal files: this plus the file's number.
 const JOURNAL: u32 = 16;
 /// Reads of single blocks of a journal file that could not be read as a whole: this, the file's number, the
@@ -327,10 +320,6 @@ impl Storage {
         let mut checkpoints = checkpoints;
         let files = CHECKPOINTS.map(|(step, ..)| checkpoints.remove(&step));
         let [current, next, _] = files.clone();
-        let unread = self.checkpointing.current_exists && current.is_none();
-        if unread && next.clone().is_some_and(is_readable) {
-            return self.boot_failed(CURRENT_UNREAD.into(), notes);
-        }
         let checkpoint = match checkpoint::choose(files) {
             Ok((checkpoint, wrong)) => {
                 // Written over, it would be lost, and the one before it is no use without its journal.
