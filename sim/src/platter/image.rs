@@ -29,11 +29,9 @@ impl Image {
     /// Up to `len` bytes at `at`, fewer at the end. Memory for what was never written is not even touched: it comes
     /// as zeroes, and a journal is nearly all zeroes.
     pub fn read(&self, at: u64, len: u64) -> Vec<u8> {
-        let end = at.saturating_add(len).min(self.len);
-        let mut out = vec![0; end.saturating_sub(at) as usize];
-        for (page, bytes) in
-            self.pages.range(at / PAGE_BYTES..end.div_ceil(PAGE_BYTES).max(at / PAGE_BYTES))
-        {
+        let end = at.saturating_add(len).min(self.len).max(at);
+        let mut out = vec![0; (end - at) as usize];
+        for (page, bytes) in self.pages.range(at / PAGE_BYTES..end.div_ceil(PAGE_BYTES)) {
             let begins = page * PAGE_BYTES;
             let (from, to) = (at.max(begins), end.min(begins + PAGE_BYTES));
             out[(from - at) as usize..(to - at) as usize]
