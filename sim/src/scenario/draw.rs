@@ -33,11 +33,6 @@ fn text(seed: u64) -> String {
         let _ = writeln!(out, "group_bytes_max = {}", file / 4);
     }
     if *size == "tiny" {
-        if chance.odds(1, 2) {
-            // A lap is a dozen groups. The largest batch still fits into a file.
-            let _ = writeln!(out, "journal_bytes = 86016\njournal_file_bytes = 28672");
-            let _ = writeln!(out, "journal_first_file_bytes = 28672");
-        }
         let _ = writeln!(out, "cache_bytes_max = {}", 2000 + chance.below(6000));
         let _ = writeln!(out, "write_bytes_min = {}", 1 + chance.below(2000));
         let _ = writeln!(out, "write_linger_ms = {}", 1 + chance.below(20));

@@ -165,14 +165,8 @@ impl<'a> Work<'a> {
         if self.best.operations() <= ENOUGH {
             return;
         }
-        let ring = "size = \"tiny\"\njournal_bytes = 86016\njournal_file_bytes = 28672\n\
-                    journal_first_file_bytes = 28672";
-        for text in [ring, "size = \"tiny\""] {
-            let storage: Table = text.parse().expect("a table");
-            if self.change(|plan| drop(plan.frame.insert("storage".into(), storage.into()))) {
-                break;
-            }
-        }
+        let storage: Table = "size = \"tiny\"".parse().expect("a table");
+        self.change(|plan| drop(plan.frame.insert("storage".into(), storage.into())));
     }
 
     /// Operations, in the order in which they are due.
