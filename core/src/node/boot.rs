@@ -76,6 +76,11 @@ impl Node {
                 Replayed::HardState(bytes) => state
                     .replay_hard(bytes)
                     .ok_or_else(|| refused(&format!("hard state of {}", replay.log)))?,
+                // What was created and deleted is not known any more, and what comes next would contradict it.
+                Replayed::Lost { from, to } if replay.log == LogId::METADATA => {
+                    let what = format!("the journal has lost metadata records {from} to {to}");
+                    return Err(refused(&what));
+                }
                 Replayed::Lost { to, .. } | Replayed::Truncate(to) => state.end = *to,
                 Replayed::Start(_) | Replayed::Create => {}
                 Replayed::Delete => drop(saved.remove(&replay.log)),

@@ -81,6 +81,11 @@ impl Broker {
 
     /// A new process on the disk as it is; returns when it listens.
     pub fn boot(&mut self) {
+        self.try_boot().unwrap_or_else(|why| panic!("the broker does not listen: {why}"));
+    }
+
+    /// The same; or why it refuses to.
+    pub fn try_boot(&mut self) -> Result<(), String> {
         self.shard = shard(&self.storage);
         (self.out, self.listening, self.groups) = (Outbox::default(), false, 0);
         self.now.mono = Mono(0);
@@ -88,14 +93,21 @@ impl Broker {
         self.facts.clear();
         self.turn(vec![Event::Boot]);
         for _ in 0..10_000 {
+            let fatal = |fact: &Fact| match fact {
+                Fact::Fatal(why) => Some(why.clone()),
+                _ => None,
+            };
+            if let Some(why) = self.facts.iter().find_map(fatal) {
+                return Err(why);
+            }
             if self.listening {
-                return;
+                return Ok(());
             }
             if !self.disk() {
                 self.wait(1);
             }
         }
-        panic!("the broker does not listen: {:?}", self.facts);
+        Err(format!("{:?}", self.facts))
     }
 
     /// The power fails, and the broker starts again.

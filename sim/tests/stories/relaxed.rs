@@ -97,7 +97,7 @@ fn survived(
     let mut found: Vec<u32> = Vec::new();
     loop {
         let fetched = broker.fetch(topic, (sent.kept as usize + found.len()) as i64).expect("good");
-        assert_eq!(fetched.error, 0, "seed {seed}: {topic}");
+        assert_eq!(fetched.error, 0, "seed {seed}: {topic} has lost something, and says so");
         if fetched.records.is_empty() {
             break;
         }
