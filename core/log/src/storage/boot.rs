@@ -380,9 +380,11 @@ impl Storage {
         self.logs = logs;
         self.removals = removals;
         // Marks go first: nothing may be decided before they are durable.
-        for (log, span) in marks {
-            self.put(Frame::FaultyMark { log, from: span.from, to: span.to });
-            notes.push(Note::Faulty { log, from: span.from, to: span.to });
+        for (log, spans) in marks {
+            for span in spans.iter() {
+                self.put(Frame::FaultyMark { log, from: span.from, to: span.to });
+                notes.push(Note::Faulty { log, from: span.from, to: span.to });
+            }
         }
         let seq = self.put(Frame::Boot { boot: self.boot });
         self.stage = Stage::Sealing { seq, recovered };

@@ -12,7 +12,7 @@ use crate::id::{GroupSeq, LogId, Offset};
 use crate::journal::{Finding, Frame, FrameKind, JournalImage};
 use crate::log::Log;
 use crate::segment::{Head, LogConfig};
-use crate::span::Span;
+use crate::span::Spans;
 use crate::time::{Now, Wall};
 use crate::writer::{Home, Stale};
 use sordini_mutant::mutant;
@@ -25,8 +25,9 @@ pub(super) struct Rebuilt {
     pub boot: u64,
     pub logs: BTreeMap<LogId, Log>,
     pub removals: BTreeMap<LogId, Removal>,
-    /// Ranges found lost by this recovery.
-    pub marks: Vec<(LogId, Span)>,
+    /// Ranges found lost by this recovery, of logs that are there. What the rest of the journal takes away of a log is
+    /// taken out: a mark that is written for it would not be understood by the next recovery.
+    pub marks: BTreeMap<LogId, Spans>,
     pub recovered: Box<Recovered>,
     /// When the group at hand was written.
     pub(super) wall: Wall,
@@ -50,7 +51,7 @@ pub(super) fn rebuild(
         boot: checkpoint.boot,
         logs: checkpoint.logs.into_iter().map(|l| (l.dir.log, restore(l))).collect(),
         removals: checkpoint.removals.into_iter().map(|d| (d.log, Removal::found(d))).collect(),
-        marks: Vec::new(),
+        marks: BTreeMap::new(),
         wall,
         again: false,
         recovered: Box::new(Recovered { sections: checkpoint.sections, ..Recovered::default() }),
@@ -173,10 +174,7 @@ impl Rebuilt {
                     ));
                 }
                 log.truncate(seq, to);
-                self.marks.retain_mut(|(log, s)| {
-                    s.to = if *log == id { s.to.min(to) } else { s.to };
-                    s.from < s.to
-                });
+                self.unmark(id, to, Offset(u64::MAX));
                 (id, Replayed::Truncate(to))
             }
             Frame::LogStart { log: id, start } => {
@@ -188,6 +186,7 @@ impl Rebuilt {
                 log.durable_start = log.start;
                 log.faulty.remove(Offset(0), start);
                 leave_emptied(log);
+                self.unmark(id, Offset(0), start);
                 (id, Replayed::Start(start))
             }
             Frame::HardState { log: id, state } => {
@@ -213,6 +212,7 @@ impl Rebuilt {
                 let log =
                     self.logs.remove(&id).ok_or(format!("{id} was deleted and is not there"))?;
                 self.removals.insert(id, Removal::found(log.dir));
+                self.marks.remove(&id);
                 (id, Replayed::Delete)
             }
             Frame::FaultyMark { log: id, from, to } => {
@@ -222,11 +222,12 @@ impl Rebuilt {
                     return self.lost(seq, id, end, to);
                 }
                 self.log(id)?.faulty.add(from, to);
-                self.marks.retain(|(log, s)| *log != id || s.from < from || s.to > to);
+                self.unmark(id, from, to);
                 return Ok(());
             }
             Frame::Repair { log: id, from, to } => {
                 self.log(id)?.faulty.remove(from, to);
+                self.unmark(id, from, to);
                 return Ok(());
             }
             Frame::Boot { boot } => {
@@ -243,9 +244,16 @@ impl Rebuilt {
     fn lost(&mut self, seq: GroupSeq, id: LogId, from: Offset, to: Offset) -> Result<(), String> {
         let wall = self.wall;
         self.log(id)?.append_lost(wall, seq, from, to);
-        self.marks.push((id, Span { from, to }));
+        self.marks.entry(id).or_default().add(from, to);
         self.recovered.replay.push(Replay { log: id, wall, what: Replayed::Lost { from, to } });
         Ok(())
+    }
+
+    /// No mark is needed for this range any more.
+    fn unmark(&mut self, id: LogId, from: Offset, to: Offset) {
+        if let Some(spans) = self.marks.get_mut(&id) {
+            spans.remove(from, to);
+        }
     }
 
     fn log(&mut self, id: LogId) -> Result<&mut Log, String> {

@@ -3,6 +3,7 @@
 mod checking;
 mod crash;
 mod directory;
+mod lost;
 mod mem;
 mod stories;
 
