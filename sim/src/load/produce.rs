@@ -359,8 +359,9 @@ impl Produce {
             code @ (2 | 6 | 7 | 56) => return Ok(Outcome::Unknown(code)),
             // Too large, bad timestamp, bad record, or the topic is not there: never appended.
             code @ (3 | 10 | 32 | 87) if may_refuse => {
-                let is_stray = batch.wall_ms > desk.wall_ms + STRAY_MS / 2;
-                if !batch.doubtful || is_stray {
+                // What refuses this copy says nothing of an earlier one: not even a stray timestamp matters to a topic that
+                // dates records itself by the time that one arrives.
+                if !batch.doubtful {
                     ids.for_each(|id| desk.ledger.refuse(id));
                 } else if self.idempotent {
                     // The sequence may or may not have a gap there: only another producer id is sure.
@@ -431,7 +432,8 @@ impl Produce {
     }
 }
 
-/// How far ahead a stray timestamp is: beyond `message.timestamp.after.max.ms`, whatever a broker's clock shows.
+/// How far ahead a stray timestamp is: beyond `message.timestamp.after.max.ms`, whatever a broker's clock shows. A topic that dates
+/// records itself takes it all the same.
 const STRAY_MS: i64 = 1000 * 24 * 3_600_000;
 
 /// Codecs of batches: most are not compressed, as most clients are configured.
