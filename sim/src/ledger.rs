@@ -262,10 +262,11 @@ impl Ledger {
         Ok(())
     }
 
-    /// Whether it is known which timestamp a record has.
-    pub fn is_dated(&self, sent: &Sent) -> bool {
+    /// Whether it is known which timestamp a record has at this offset. A topic that may have dated records itself gave each copy
+    /// of one a timestamp of its own, and told that of the acknowledged one alone.
+    pub fn is_dated(&self, sent: &Sent, offset: i64) -> bool {
         let setting = (sent.part.topic, "message.timestamp.type");
-        sent.acked.is_some() || !self.configs.is_touched(setting)
+        sent.acked == Some(offset) || !self.configs.is_touched(setting)
     }
 
     /// The producer cannot say any more that a record is there once at most, behind those sent before.

@@ -39,7 +39,7 @@ fn check(ledger: &Ledger, views: &Views) -> Result<(), String> {
         if times.len() <= at {
             times.resize(at + 1, None);
         }
-        times[at] = Some(sent.at_ms).filter(|_| ledger.is_dated(sent));
+        times[at] = Some(sent.at_ms).filter(|_| ledger.is_dated(sent, offset));
     }
     let none = Times::new();
     for lookup in &ledger.lookups {

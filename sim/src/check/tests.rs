@@ -154,6 +154,31 @@ fn an_offset_that_was_looked_up_wrongly_is_seen() {
 }
 
 #[test]
+fn each_copy_of_a_record_has_the_timestamp_that_its_topic_gave_it() {
+    // Record 1 at offset 0, unanswered, and again at offset 3, acknowledged there and dated 50 by the broker.
+    let looked = |dates_itself, found| {
+        failing(|ledger, view| {
+            (1..4).for_each(|n| ledger.date(id(n), 10, 0));
+            ledger.may_repeat(id(1));
+            ledger.ack(id(1), 3);
+            view.records.push((3, id(1)));
+            view.end = 4;
+            if dates_itself {
+                let setting = (PART.topic, "message.timestamp.type");
+                ledger.configs.ask(setting, Some("LogAppendTime"), 20);
+                ledger.stamped(id(1), 1, 50, 60).expect("the topic may do so");
+            }
+            let known = Known { floor: 0, end: 3 };
+            ledger.lookups.push(Lookup { part: PART, timestamp: 1, known, start_max: 0, found });
+        })
+    };
+    assert!(looked(true, Some((0, 10))).is_empty(), "as its producer dated it");
+    assert!(looked(false, Some((0, 10))).is_empty());
+    assert_eq!(looked(false, Some((0, 50))), ["consumer_view"]);
+    assert_eq!(looked(true, Some((3, 10))), ["consumer_view"], "that one is known");
+}
+
+#[test]
 fn damage_excuses_an_error_there_and_nothing_else() {
     // The simulator damaged offset 1, and somebody read there.
     let found = |harm: &dyn Fn(&mut Ledger, &mut View)| {
