@@ -327,10 +327,13 @@ fn a_deleted_topic_that_comes_back_and_one_that_goes_by_itself_are_seen() {
     let first = wrong(&mut ledger, 1, 10).expect("the first");
     assert_eq!(wrong(&mut ledger, 1, 20), Ok(first));
     assert!(ledger.incarnations.sure(NAME, 20).is_some());
+    assert!(!ledger.may_be_deleted(0, "again-0"), "nobody asked");
     assert_eq!(wrong(&mut ledger, 2, 20), Err("metadata_linearizable"), "nobody deleted the first");
     // Deleted by its id: from the answer on it is gone.
     ledger.ask_deletion(NAME, Some([1; 16]));
     assert!(ledger.incarnations.sure(NAME, 20).is_none());
+    assert!(ledger.may_be_deleted(0, "again-0"));
+    assert!(!ledger.may_be_deleted(1, "again-0") && !ledger.may_be_deleted(0, "again-1"));
     assert_eq!(wrong(&mut ledger, 1, 30), Ok(first), "nothing is known yet");
     ledger.told_deletion(NAME, Some([1; 16]), true, 40);
     assert_eq!(wrong(&mut ledger, 1, 41), Err("metadata_linearizable"));

@@ -145,6 +145,12 @@ impl Ledger {
         }
     }
 
+    /// Whether a topic that clients knew under this name of the node's may have been deleted.
+    pub fn may_be_deleted(&self, node: u32, topic: &str) -> bool {
+        let is_it = |name: Name| name.0 == node && shared_name(name) == topic;
+        self.incarnations.all.iter().any(|one| one.may_be_gone && is_it(one.name))
+    }
+
     /// That was answered; `done` if something was deleted.
     pub fn told_deletion(&mut self, name: Name, id: Option<Id>, done: bool, now: i64) {
         let Incarnations { all, names, by_id, .. } = &mut self.incarnations;

@@ -27,7 +27,10 @@ use crate::digest::Digest;
 use bytes::Bytes;
 use file::File;
 use names::Names;
-use sordini_log::disk::{Completion, Disk, DiskError, DiskOk, DiskOp, FileName, Lane, OpKind};
+use sordini_log::LogDir;
+use sordini_log::disk::{
+    Completion, DirName, Disk, DiskError, DiskOk, DiskOp, FileName, Lane, OpKind,
+};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// What becomes of something unsynced when the power fails.
@@ -277,6 +280,11 @@ impl Platter {
             DiskOk::Bytes(bytes) => Ok(bytes),
             other => panic!("a read brings bytes, not {other:?}"),
         }
+    }
+
+    /// Whether the log still has its directory, under its own name.
+    pub fn has_log(&self, dir: &LogDir) -> bool {
+        self.owner(&DirName::Log(dir.clone())) == Some(dir.log)
     }
 
     /// All bytes of the file at `path`.

@@ -317,7 +317,7 @@ impl Platter {
     }
 
     /// The log that a directory's `partition.metadata` names.
-    fn owner(&self, dir: &DirName) -> Option<LogId> {
+    pub(super) fn owner(&self, dir: &DirName) -> Option<LogId> {
         let node = self.names.find(&format!("{}/partition.metadata", dir.path()))?;
         let text = String::from_utf8(self.files.get(&node)?.read(0, 4096)).ok()?;
         let line = text.lines().find_map(|line| line.strip_prefix("log_id:"))?;

@@ -6,7 +6,7 @@ use crate::heap::Nanos;
 use crate::link::{Link, Piece};
 use crate::marks::Mark;
 use bytes::{Bytes, BytesMut};
-use sordini_core::seam::{CloseReason, ConnId, DiskErrorKind, Event, ListenerId, NetOp};
+use sordini_core::seam::{CloseReason, ConnId, DiskErrorKind, Event, FileName, ListenerId, NetOp};
 use std::net::{Ipv4Addr, SocketAddr};
 
 /// A write is not shorter than this, however small the client's window is: each is an event.
@@ -371,20 +371,21 @@ impl World {
                     self.send_pieces(conn, bytes);
                 }
                 Err(e) => {
-                    // A segment that was dropped between the answer and its sending: the client asks again. Else bytes
-                    // that are bad for no reason, or a file that is gone from a disk that never failed.
+                    // A segment that was dropped between the answer and its sending, or its whole topic: the client asks again.
+                    // Else bytes that are bad for no reason, or a file that is gone from a disk that never failed.
                     let counts = self.nodes[id as usize].platter.counts;
                     // The range may have come from a search that was misled.
                     let met = counts.faults != before.faults || counts.bites > 0;
                     let bad = matches!(e.error.kind, DiskErrorKind::Corrupt | DiskErrorKind::Io);
                     let gone =
                         matches!(e.error.kind, DiskErrorKind::NotFound | DiskErrorKind::Stale);
-                    let excused =
-                        met || gone && self.ledger.may_drop() || !bad && counts.faults > 0;
+                    let dropped = self.ledger.may_drop() || self.is_deleted(id, &e.slice.file);
+                    let excused = met || gone && dropped || !bad && counts.faults > 0;
                     if !excused {
                         let what = format!("{}: {}", e.slice.file.path(), e.error);
                         return Err(Failure::new("served_bytes", what));
                     }
+                    let Some(link) = self.links.find_mut(conn) else { return Ok(()) };
                     let (log, generation, slice, error) = (e.log, e.generation, e.slice, e.error);
                     link.life = None;
                     link.queued.clear();
@@ -396,6 +397,13 @@ impl World {
                 }
             }
         }
+    }
+
+    /// Whether a file is gone with its log, whose topic somebody asked to delete.
+    fn is_deleted(&self, id: u32, file: &FileName) -> bool {
+        let FileName::Log(dir, _) = file else { return false };
+        let topic = dir.name.rsplit_once('-').map_or("", |(topic, _)| topic);
+        self.ledger.may_be_deleted(id, topic) && !self.nodes[id as usize].platter.has_log(dir)
     }
 
     fn send_pieces(&mut self, conn: ConnId, mut bytes: Bytes) {
