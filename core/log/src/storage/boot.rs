@@ -10,7 +10,7 @@
 //!
 //! Nothing that recovery read is changed before it is over: it may crash and start again at any point.
 //! The newest checkpoint with valid content counts, in the order `current`, `next` (complete, but its rename was
-//! lost), `previous`; if the disk does not give a newer one at all, recovery ends ([`newer_withheld`]). Log directories are not looked into: 1,000 logs cost no more than their lines in the
+//! lost), `previous`; if the disk does not give a newer one at all, recovery ends ([`newer_withheld`]), as it does if the disk gives nothing of a journal file ([`journal_withheld`]). Log directories are not looked into: 1,000 logs cost no more than their lines in the
 //! checkpoint, and leftovers in them are cleaned while serving ([`super::sweep`]).
 //!
 //! A process that was killed leaves names that only the page cache knows: a checkpoint renamed and not synced, a new
@@ -187,7 +187,8 @@ impl Storage {
                 }
                 if *left == 0 {
                     let checkpoints = std::mem::take(checkpoints);
-                    if let Some(why) = newer_withheld(withheld, &checkpoints) {
+                    let why = newer_withheld(withheld, &checkpoints);
+                    if let Some(why) = why.or_else(|| journal_withheld(withheld, blocks)) {
                         return self.boot_failed(why, notes);
                     }
                     let journal = self.journal_files();
@@ -270,7 +271,7 @@ impl Storage {
     /// A journal file cannot be read as a whole: the blocks that can be read are worth having.
     fn read_blocks(&mut self, number: u32, out: &mut Vec<DiskOp>, notes: &mut Vec<Note>) {
         let Stage::Reading { left, lens, .. } = &mut self.stage else { return };
-        let count = lens[&number].div_ceil(BLOCK_BYTES as u64);
+        let count = lens[&number].div_ceil(BLOCK_BYTES as u64).max(1);
         if number >= FILES_MAX || count >= 1 << BLOCK_BITS {
             return self.boot_failed(format!("journal file {number} cannot be read"), notes);
         }
@@ -421,6 +422,23 @@ fn newer_withheld(
     Some(format!(
         "{path} cannot be read, and may be newer than what can be: see that the disk has no errors, and start again; if \
          {path} is lost for good, move it away, and recovery begins from the checkpoint before it, if its journal is still there"
+    ))
+}
+
+/// Why recovery must not go on with the journal files that could be read, if it must not: of another one the disk gave not a single
+/// block. Bad blocks cost what is in them; a disk that gives nothing says nothing of what there is, and where the journal ends, and
+/// the groups in that file would be missed without a word.
+fn journal_withheld(
+    withheld: &BTreeMap<u32, String>,
+    blocks: &BTreeMap<(u32, u32), Bytes>,
+) -> Option<String> {
+    let failed = withheld.range(BLOCK..).map(|(step, why)| ((step - BLOCK) >> BLOCK_BITS, why));
+    let is_lost = |number| blocks.range((number, 0)..=(number, u32::MAX)).next().is_none();
+    let (number, why) = failed.into_iter().find(|(number, _)| is_lost(*number))?;
+    let path = FileName::Journal(number).path();
+    Some(format!(
+        "not a block of {path} can be read ({why}), and what it holds may have been acknowledged: see that the disk has no errors, \
+         and start again; if {path} is lost for good, restore journal/ and checkpoint/ from a backup"
     ))
 }
 

@@ -189,3 +189,29 @@ fn a_checkpoint_that_cannot_be_read_for_once_is_not_passed_over_for_one_that_fre
     disk.remove("checkpoint/current");
     assert_eq!(Rig::booted(disk).read_all(log), expected(0, 20, 100));
 }
+
+/// The newest file of the journal gave no block, and recovery went on as if it were not there: what only that file
+/// held was missed, and its offsets were given out again.
+#[test]
+fn a_journal_file_that_cannot_be_read_at_all_is_not_taken_for_none() {
+    let mut rig = Rig::booted(Mem::default());
+    let log = rig.create("orders-0", 1);
+    let mut sent = 0;
+    while rig.disk.file("journal/00000002.journal").is_none_or(|f| f.iter().all(|b| *b == 0)) {
+        rig.append(log, 10, 100);
+        rig.run();
+        sent += 10;
+    }
+    for _ in 0..4 {
+        rig.append(log, 10, 100);
+        rig.run();
+        sent += 10;
+    }
+    for path in ["journal/00000001.journal", "journal/00000002.journal"] {
+        let mut disk = rig.disk.clone();
+        disk.withheld = Some(path.into());
+        let why = refusal(&disk).expect("nobody knows what is in it");
+        assert!(why.contains(path) && why.contains("start again"), "{why}");
+    }
+    assert_eq!(Rig::booted(rig.disk.clone()).read_all(log), expected(0, sent, 100));
+}

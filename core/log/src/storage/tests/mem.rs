@@ -27,6 +27,8 @@ pub struct Mem {
     pub renamed: u32,
     /// Reads that touch this byte of this file fail.
     pub unreadable: Option<(String, u64)>,
+    /// A file of which nothing can be read.
+    pub withheld: Option<String>,
 }
 
 struct Bytes0(Vec<u8>);
@@ -47,7 +49,14 @@ fn error(kind: DiskErrorKind, detail: &str) -> DiskError {
 impl Default for Mem {
     fn default() -> Mem {
         let root = Node::Dir { live: Names::new(), durable: Names::new() };
-        Mem { nodes: vec![root], full: false, no_rename: false, renamed: 0, unreadable: None }
+        Mem {
+            nodes: vec![root],
+            full: false,
+            no_rename: false,
+            renamed: 0,
+            unreadable: None,
+            withheld: None,
+        }
     }
 }
 
@@ -200,7 +209,8 @@ impl Mem {
                 let bad = |(file, byte): &(String, u64)| {
                     *file == path && (*at..at.saturating_add(*len)).contains(byte)
                 };
-                if self.unreadable.as_ref().is_some_and(bad) {
+                let is_withheld = self.withheld.as_ref() == Some(&path);
+                if is_withheld || self.unreadable.as_ref().is_some_and(bad) {
                     return Err(error(DiskErrorKind::Io, &path));
                 }
                 let bytes =
