@@ -167,6 +167,13 @@ impl Load for Zombie {
                 desk.ledger.refuse(id);
                 Outcome::Refused(code)
             }
+            // What fenced it was damaged.
+            (Step::Dead(id), 0)
+                if desk.ledger.has_damage(Part { topic: desk.topic, partition: 0 }) =>
+            {
+                desk.ledger.ack(id, answer.base_offset);
+                Outcome::Success
+            }
             (Step::Dead(id), 0) => {
                 let what = format!("{id:?} of an old epoch was accepted: {:?}", self.producer);
                 return Err(Failure::new("idempotence", what));

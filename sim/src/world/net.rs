@@ -317,7 +317,11 @@ impl World {
                     self.take_soon(conn);
                 }
             }
-            NetOp::Listen => self.nodes[id as usize].listening = true,
+            NetOp::Listen => {
+                let node = &mut self.nodes[id as usize];
+                node.listening = true;
+                node.built_on_ruins |= node.ruined;
+            }
             NetOp::Deafen => self.nodes[id as usize].listening = false,
             NetOp::Expect { .. } => {}
         }

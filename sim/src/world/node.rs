@@ -74,6 +74,8 @@ pub struct Node {
     pub traps: Vec<Trap>,
     /// Whether this process read damage to something that recovery needs: it may have to give up.
     pub ruined: bool,
+    /// Whether a process served after it had read such damage: what it wrote does not fit what comes back when that is mended.
+    pub(super) built_on_ruins: bool,
     /// How often in a row a process ended itself before it listened.
     pub(super) refusals: u32,
     /// Offsets whose bytes lie under damage that was read.
@@ -145,6 +147,7 @@ impl Node {
             storms: Vec::new(),
             traps: Vec::new(),
             ruined: false,
+            built_on_ruins: false,
             refusals: 0,
             damaged: BTreeMap::new(),
             ops_left: None,
@@ -250,7 +253,7 @@ impl World {
         seed.as_chunks_mut::<8>().0.iter_mut().for_each(|b| *b = node.seeds.bits().to_le_bytes());
         node.shard = shard(&self.scenario, seed);
         node.life += 1;
-        node.ruined = false;
+        node.ruined = node.built_on_ruins;
         (node.up, node.powered, node.listening) = (true, true, false);
         node.clock.boot(self.now);
         node.out = Outbox::default();
