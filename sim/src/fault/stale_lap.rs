@@ -36,7 +36,7 @@ fn draw(chance: &mut Chance) -> String {
 impl Fault for StaleLap {
     fn strike(&self, world: &mut World, hit: &mut Hit) -> bool {
         self.aim.strike(world, hit, |platter, hit, _, spot| {
-            let group = platter.group_of(spot);
+            let Some(group) = platter.group_of(spot) else { return false };
             let blocks = group.clone().step_by(8);
             if !blocks.clone().all(|block| platter.is_superseded_block(spot.file, block)) {
                 return false;

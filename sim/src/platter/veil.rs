@@ -169,11 +169,17 @@ impl Platter {
         spots
     }
 
-    /// The sectors of the journal group that a block belongs to.
-    pub fn group_of(&self, spot: &Spot) -> Range<u64> {
-        let Some(head) = self.head(spot) else { return spot.sectors.clone() };
-        let first = u64::from(head.group_at()) * 8;
-        first..first + u64::from(head.blocks) * 8
+    /// The sectors of the journal group that a block belongs to; `None` if that is not whole any more: what is left of a group of an
+    /// earlier lap may lie around the newest one, which nothing proves to have been durable.
+    pub fn group_of(&self, spot: &Spot) -> Option<Range<u64>> {
+        let head = self.head(spot)?;
+        let first = u64::from(head.group_at());
+        let is_its = |n: u64| {
+            let at = Spot { file: spot.file, sectors: n * 8..n * 8 + 8 };
+            self.head(&at).is_some_and(|other| (other.group, other.lap) == (head.group, head.lap))
+        };
+        let end = first + u64::from(head.blocks);
+        (first..end).all(is_its).then_some(first * 8..end * 8)
     }
 
     /// Whether what the sectors from this one on held before is a valid block of a journal.
