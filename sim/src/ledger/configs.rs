@@ -162,6 +162,8 @@ impl Ledger {
         let asked = |(part, e): (&Part, &Extent)| {
             e.ceiling > 0 || e.open > 0 || self.may_expire(part.topic)
         };
-        self.retention.is_on() || self.extents.iter().any(asked)
+        // A topic that was deleted takes its segments along.
+        let deleted = self.incarnations.all.iter().any(|one| one.may_be_gone);
+        self.retention.is_on() || deleted || self.extents.iter().any(asked)
     }
 }
