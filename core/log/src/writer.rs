@@ -83,7 +83,7 @@ pub(crate) struct Writer {
     pub closed: bool,
     /// Whether files of an earlier life may lie about in the directory.
     pub unswept: bool,
-    /// Whether the sweep found a directory that a former life had made.
+    /// Whether the sweep found a directory that a former life had made, or a full disk left one half made.
     pub found: bool,
     /// A checkpoint waits until `file_synced` is here.
     pub target: Option<Offset>,
@@ -308,6 +308,7 @@ impl Log {
         }
         let piece = self.writer.piece.take().expect("it was just looked at");
         if piece.refused {
+            self.writer.found |= step == SegmentStep::Made;
             return Progress::Full;
         }
         match step {
