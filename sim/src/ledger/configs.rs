@@ -38,16 +38,25 @@ struct Change {
     value: Value,
     asked: Ms,
     answered: Option<Ms>,
+    /// Whether no answer will come: it may be made at any moment from then on.
+    lost: bool,
 }
 
 impl Configs {
     /// Somebody asks for a change; its number.
     pub fn ask(&mut self, setting: Setting, value: Value, now: Ms) -> u64 {
         self.next += 1;
-        let first = Change { number: 0, value: None, asked: Ms::MIN, answered: Some(Ms::MIN) };
+        let first =
+            Change { number: 0, value: None, asked: Ms::MIN, answered: Some(Ms::MIN), lost: false };
         let changes = self.settings.entry(setting);
         let changes = changes.or_insert(Changes { open: vec![first], closed: Vec::new() });
-        changes.open.push(Change { number: self.next, value, asked: now, answered: None });
+        changes.open.push(Change {
+            number: self.next,
+            value,
+            asked: now,
+            answered: None,
+            lost: false,
+        });
         self.next
     }
 
@@ -68,13 +77,16 @@ impl Configs {
         }
     }
 
-    /// A change will have no answer. Of several that say the same, the first says it all.
+    /// A change will have no answer. Of several such that say the same, the first says it all.
     pub fn lost(&mut self, setting: Setting, number: u64) {
         let Some(changes) = self.settings.get_mut(&setting) else { return };
-        let Some(lost) = changes.open.iter().find(|c| c.number == number).copied() else { return };
-        let is_other = |c: &Change| c.number < number && c.value == lost.value;
-        if changes.open.iter().any(|c| is_other(c) && c.answered.is_none() && c.asked <= lost.asked)
-        {
+        let Some(lost) = changes.open.iter_mut().find(|c| c.number == number) else { return };
+        lost.lost = true;
+        let lost = *lost;
+        let says_it_all = |c: &Change| {
+            c.lost && c.value == lost.value && c.number < number && c.asked <= lost.asked
+        };
+        if changes.open.iter().any(says_it_all) {
             changes.open.retain(|c| c.number != number);
         }
     }
