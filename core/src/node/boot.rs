@@ -200,7 +200,7 @@ fn load(sections: &[Section]) -> Result<BTreeMap<LogId, Saved>, String> {
 /// Why the node will not start, and what to do.
 fn refused(what: &dyn std::fmt::Display) -> String {
     format!(
-        "the data directory cannot be trusted: {what}. Nothing was changed. Keep a copy, run \
+        "the data directory cannot be trusted: {what}. No topic was changed. Keep a copy, run \
          `sordini check` on it, and restore it or start with an empty one"
     )
 }
