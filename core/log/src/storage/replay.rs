@@ -79,6 +79,10 @@ pub(super) fn rebuild(
             })?;
         }
     }
+    // A mark would make lasting what a misread may have been; and without these records nobody knows which logs there are.
+    if rebuilt.marks.get(&LogId::METADATA).is_some_and(|spans| !spans.is_empty()) {
+        return Err("the journal has lost metadata records: start again, and if it stays so restore the data directory".into());
+    }
     for finding in &image.findings {
         rebuilt.recovered.findings.push(finding.to_string());
     }
