@@ -18,7 +18,7 @@ use std::net::SocketAddr;
 use std::panic::catch_unwind;
 use std::sync::atomic::{AtomicU64, Ordering};
 use story::{Came, Client, Play, Stage, Trace, doze, draw, live, repeats};
-use tokio::sync::mpsc::unbounded_channel;
+use tokio::sync::{mpsc::unbounded_channel, oneshot};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -317,8 +317,10 @@ fn who_is_cut_off_gets_all_in_the_end_and_slows_nobody_down() {
         let server = stage.serve(Play::new(options()));
         let node = stage.node([10, 0, 1, 1]);
         let (far, near) = (stage.clone(), stage.clone());
+        let (tell, connected) = oneshot::channel();
         let cut_off = node.spawn(async move {
             let mut client = Client::connect(&far, "far".into()).await.expect("it is there");
+            tell.send(()).expect("the story waits");
             let said: Vec<u8> = (0..20).flat_map(|n| frame(&pattern(100_000, n))).collect();
             let (mut writer, mut reader) = client.halves();
             let read = reader.expect(&said, PATIENCE);
@@ -338,6 +340,8 @@ fn who_is_cut_off_gets_all_in_the_end_and_slows_nobody_down() {
                 doze(0..30_000).await;
             }
         });
+        // Who is cut off while it connects is refused, which is another story.
+        connected.await.expect("the client's task");
         doze(0..100_000).await;
         stage.cut(&node);
         sleep(Duration::from_secs(3)).await;
