@@ -72,7 +72,7 @@ impl Storage {
 
     /// Whether so much waits for its segment that nothing may linger.
     pub(super) fn is_behind(&self) -> bool {
-        self.space.unwritten_bytes >= self.config.backlog_bytes_max / 6 * 5
+        self.space.unwritten_bytes >= self.backlog_bytes_max() / 6 * 5
     }
 
     /// Whether nothing is under way in the store lane that could find the disk full.

@@ -311,6 +311,22 @@ fn a_journal_that_outruns_the_segments_is_slowed_until_they_follow() {
 }
 
 #[test]
+fn the_fuller_the_ring_the_sooner_what_waits_is_written() {
+    let mut rig = Rig::booted(Mem::default());
+    let log = rig.create("orders-0", 1);
+    let config = &mut rig.storage.config;
+    (config.cache_bytes_max, config.write_bytes_min) = (1 << 20, 1 << 20);
+    config.backlog_bytes_max = config.journal.bytes / 16 * 7;
+    while rig.storage.log(log).written == Offset(0) {
+        assert_eq!(rig.storage.room(), Room::Free, "without waiting for a linger");
+        rig.append(log, 1, 12_000);
+        rig.run();
+    }
+    let journal = &rig.storage.journal;
+    assert!(journal.used() * 3 < journal.size() * 2, "no checkpoint was due");
+}
+
+#[test]
 fn a_full_disk_refuses_appends_and_recovers_by_itself() {
     let mut rig = Rig::booted(Mem::default());
     let log = rig.create("orders-0", 1);
