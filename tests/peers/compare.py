@@ -377,13 +377,16 @@ def main():
                         failures.append(f"{name}: {broker.name}: {error}")
                         print(f"  FAILED: {error}", flush=True)
                     finally:
-                        broker.remove()
+                        broker.kill()
+                        broker.put_aside()
                     # Written each time, so that whoever stops it early has what there is.
                     text = markdown(table, names, args)
                     text += "".join(f"\nfailed: {failure}" for failure in failures)
                     args.out.write_text(text)
     finally:
         (args.dir / "records").unlink(missing_ok=True)
+        for broker in brokers:
+            broker.remove_all()
     print(f"\n{args.out.read_text()}")
     return 1 if failures else 0
 
