@@ -8,10 +8,13 @@ pub mod admin;
 pub mod configs;
 mod extent;
 pub mod incarnations;
+pub mod relaxed;
 
 pub use extent::{Extent, Known, Retention};
+use relaxed::{Lives, Relaxed};
 
 use crate::failure::Failure;
+use crate::heap::Nanos;
 use sordini_core::census::Census;
 use sordini_log::StorageConfig;
 use std::collections::{BTreeMap, BTreeSet};
@@ -56,6 +59,8 @@ pub struct Sent {
     pub idempotent: bool,
     /// Where it was acknowledged, if it was.
     pub acked: Option<i64>,
+    /// With `Some`, that may have been before it was durable.
+    pub relaxed: Option<Relaxed>,
     /// The producer was told that it was refused for good.
     pub refused: bool,
     /// Its timestamp, ms.
@@ -154,6 +159,12 @@ pub struct Ledger {
     pub ahead_ms: i64,
     /// And behind it.
     pub behind_ms: i64,
+    /// Whether topics that say nothing have `flush=relaxed`.
+    pub relaxed: bool,
+    /// By node: its processes.
+    lives: BTreeMap<u32, Lives>,
+    /// Syncs of a journal after which a batch is durable that was acknowledged before them.
+    pub syncs_max: u64,
     /// The largest batch that the broker takes of topics that say nothing, bytes.
     pub message_bytes_max: i64,
     /// What topics' settings may have been.
@@ -206,6 +217,13 @@ impl View {
     }
 }
 
+impl Sent {
+    /// Where it is for certain: where it was acknowledged, once it was durable.
+    pub fn sure(&self) -> Option<i64> {
+        self.acked.filter(|_| self.relaxed.is_none())
+    }
+}
+
 impl Ledger {
     /// Another topic; its number.
     pub fn topic(&mut self, name: &str, partitions: i32, node: u32) -> TopicNo {
@@ -220,20 +238,31 @@ impl Ledger {
             self.sent.resize_with(index + 1, Vec::new);
         }
         let records = &mut self.sent[index];
-        let fresh =
-            Sent { part, idempotent, acked: None, refused: false, at_ms: -1, sent_ms: 0, bytes: 0 };
-        records.push(fresh);
+        records.push(Sent {
+            part,
+            idempotent,
+            acked: None,
+            relaxed: None,
+            refused: false,
+            at_ms: -1,
+            sent_ms: 0,
+            bytes: 0,
+        });
         self.tally.records[0] += 1;
         RecordId(u64::from(client) << 32 | records.len() as u64)
     }
 
-    /// The producer was told that its record is at `offset`.
-    pub fn ack(&mut self, id: RecordId, offset: i64) {
+    /// The producer was told that its record is at `offset`, by a process that had accepted its connection at `accepted`: between
+    /// these two moments of the wall clock, ms, it was asked and it answered.
+    pub fn ack(&mut self, id: RecordId, offset: i64, accepted: Nanos, within: (i64, i64)) {
         self.tally.records[1] += 1;
         let sent = self.of_mut(id);
         sent.acked = Some(offset);
         let part = sent.part;
         self.note(|| format!("{id:?} is at {offset} of {part:?}"));
+        if self.may_be_relaxed(part.topic, within) {
+            return self.ack_relaxed(id, accepted);
+        }
         let extent = self.extents.entry(part).or_default();
         extent.end = extent.end.max(offset + 1);
     }

@@ -55,6 +55,8 @@ pub struct Link {
     pub node: u32,
     /// Which life of the node knows it; none before it was accepted and after the node is done with it.
     pub life: Option<u32>,
+    /// When the node accepted it; live once it has.
+    pub accepted: Nanos,
     /// Whether the client still has it.
     pub held_by_client: bool,
     /// To the node.
@@ -121,6 +123,7 @@ impl Link {
             client,
             node,
             life: None,
+            accepted: 0,
             held_by_client: true,
             inward: Way::default(),
             outward: Way::default(),

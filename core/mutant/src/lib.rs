@@ -158,6 +158,11 @@ mod active {
             known_from: "found by this simulator",
         },
         Mutant {
+            id: "B22",
+            change: "a group that no answer waits for is not handed to the disk",
+            known_from: "group commits that are driven by those who wait for them",
+        },
+        Mutant {
             id: "K01",
             change: "producers are not known again after a restart",
             known_from: "Redpanda #3039; KAFKA-5829",

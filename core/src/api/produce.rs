@@ -3,7 +3,7 @@
 //! 5: log start offset (KIP-107). 7: zstd (KIP-110). 8: which records are to blame (KIP-467). 9: flexible. 10: the
 //! leader, when the wrong broker was asked (KIP-951). 12: the broker adds partitions to transactions itself (KIP-890). 13: topic ids (KIP-516).
 //!
-//! acks -1 and 1 are answered once the batches are durable on a quorum (at once on topics with `flush=relaxed`);
+//! acks -1 and 1 are answered once the batches are durable on a quorum (at once on topics with `flush=relaxed`, and then a crash may take them);
 //! 0 is not answered, and an error then closes the connection.
 //! One batch per partition. A partition that is named twice gets the batch that was named last, and one answer.
 //! A disk that hangs: REQUEST_TIMED_OUT after the request's own time; the batches may become durable later.

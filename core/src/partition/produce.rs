@@ -39,8 +39,8 @@ pub struct Appended {
     pub append_time: i64,
     /// The group whose durability makes it true; `None` if it is durable already.
     pub group: Option<GroupSeq>,
-    /// What the answer waits for: `group`, or nothing on a topic whose `flush` is `relaxed`, where a crash may take
-    /// what was acknowledged a moment ago.
+    /// What the answer waits for: `group`, or nothing on a topic whose `flush` is `relaxed`, where a crash of whatever kind may
+    /// take what was acknowledged a moment ago, since the group is in memory until it is written.
     pub wait: Option<GroupSeq>,
 }
 

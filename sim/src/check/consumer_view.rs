@@ -26,7 +26,7 @@ fn check(ledger: &Ledger, views: &Views) -> Result<(), String> {
         return Ok(());
     }
     let mut times: BTreeMap<Part, Times> = BTreeMap::new();
-    let acked = ledger.sent().filter_map(|(id, sent)| Some((sent.part, sent.acked?, id)));
+    let acked = ledger.sent().filter_map(|(id, sent)| Some((sent.part, sent.sure()?, id)));
     let seen = ledger.seen().map(|(place, id)| (place.part, place.offset, id));
     let read = views.iter().flat_map(|(part, view)| view.records.iter().map(|r| (*part, r.0, r.1)));
     for (part, offset, id) in acked.chain(seen).chain(read) {

@@ -18,7 +18,7 @@ pub const ROW: Check = Check {
 /// Whether every acknowledged record that was damaged is there, or refused; and nothing else is refused.
 fn check(ledger: &Ledger, views: &Views) -> Result<(), String> {
     for (id, sent) in ledger.sent() {
-        let (Some(offset), Some(view)) = (sent.acked, views.get(&sent.part)) else { continue };
+        let (Some(offset), Some(view)) = (sent.sure(), views.get(&sent.part)) else { continue };
         let place = Place { part: sent.part, offset };
         if offset < view.start || !ledger.is_damaged(place) {
             continue;

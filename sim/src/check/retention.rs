@@ -36,7 +36,7 @@ fn check(ledger: &Ledger, views: &Views) -> Result<(), String> {
     if gone.is_empty() {
         return Ok(());
     }
-    let acked = ledger.sent().filter_map(|(id, sent)| Some((sent.part, sent.acked?, id)));
+    let acked = ledger.sent().filter_map(|(id, sent)| Some((sent.part, sent.sure()?, id)));
     let seen = ledger.seen().map(|(place, id)| (place.part, place.offset, id));
     for (part, offset, id) in acked.chain(seen) {
         if let Some(records) = gone.get_mut(&part).filter(|_| offset < views[&part].start) {

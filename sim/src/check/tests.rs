@@ -1,7 +1,9 @@
 //! Each check fails on a history that breaks what it demands, and holds on one that does not.
 
 use super::CHECKS;
+use crate::ledger::relaxed::Death;
 use crate::ledger::{Known, Ledger, Lookup, Part, Place, RecordId, TopicNo, View, Views};
+use std::collections::BTreeMap;
 
 const PART: Part = Part { topic: TopicNo(0), partition: 0 };
 
@@ -15,7 +17,7 @@ fn history() -> (Ledger, Views) {
     let mut ledger = Ledger::default();
     for n in 0..3 {
         let id = ledger.send(1, PART, true);
-        ledger.ack(id, n);
+        ledger.ack(id, n, 0, (0, 0));
         ledger.see(Place { part: PART, offset: n }, id).expect("the first");
     }
     let records = (0..3).map(|n| (n, id(n as u64 + 1))).collect();
@@ -41,6 +43,65 @@ fn a_lost_tail_is_seen() {
         view.end = 2;
     });
     assert_eq!(failing, ["acked_durability", "agreement"]);
+}
+
+/// Four records of a topic with `flush=relaxed`, at offsets 3 to 6, acknowledged by a process that ended when `durable` offsets were
+/// durable and the journal had synced `syncs` times since; of which these are there.
+fn relaxed(durable: u64, syncs: u64, there: &[i64]) -> Vec<&'static str> {
+    failing(|ledger, view| {
+        ledger.topic("t", 1, 0);
+        (ledger.relaxed, ledger.syncs_max) = (true, 5);
+        for n in 3..7 {
+            let id = ledger.send(1, PART, false);
+            ledger.ack(id, n, 10, (0, 0));
+        }
+        let durable = BTreeMap::from([(("t".to_owned(), 0), durable)]);
+        ledger.lives(0).deaths.push(Death { at: 20, syncs, durable });
+        // What came after them took the places of those that are gone.
+        for offset in 3..7 {
+            let sent = if there.contains(&offset) {
+                id(offset as u64 + 1)
+            } else {
+                let id = ledger.send(1, PART, false);
+                ledger.ack(id, offset, 30, (0, 0));
+                id
+            };
+            view.records.push((offset, sent));
+        }
+        view.end = 7;
+    })
+}
+
+#[test]
+fn a_relaxed_tail_may_go_with_a_crash_and_nothing_else_may() {
+    assert!(relaxed(3, 5, &[3, 4, 5, 6]).is_empty());
+    assert!(relaxed(3, 5, &[3, 4]).is_empty());
+    assert!(relaxed(3, 5, &[]).is_empty());
+    let wrong = ["acked_durability"];
+    assert_eq!(relaxed(3, 5, &[3, 5, 6]), wrong, "a hole");
+    assert_eq!(relaxed(4, 5, &[]), wrong, "readers may have been given the first");
+    assert_eq!(relaxed(3, 6, &[3, 4]), wrong, "the journal was synced often enough");
+    let alive = failing(|ledger, view| {
+        (ledger.relaxed, view.end) = (true, 3);
+        let id = ledger.send(1, PART, false);
+        ledger.ack(id, 3, 10, (0, 0));
+    });
+    assert_eq!(alive, wrong, "nothing crashed");
+}
+
+#[test]
+fn whether_an_answer_waited_is_known_by_the_settings_that_may_have_held() {
+    let mut ledger = Ledger::default();
+    let flush = (PART.topic, "flush");
+    let change = ledger.configs.ask(flush, Some("relaxed"), 100);
+    ledger.configs.made(flush, change, 200);
+    let back = ledger.configs.ask(flush, None, 300);
+    ledger.configs.made(flush, back, 400);
+    for (within, relaxed) in
+        [((0, 99), false), ((0, 100), true), ((350, 500), true), ((401, 500), false)]
+    {
+        assert_eq!(ledger.may_be_relaxed(PART.topic, within), relaxed, "{within:?}");
+    }
 }
 
 #[test]
@@ -160,7 +221,7 @@ fn each_copy_of_a_record_has_the_timestamp_that_its_topic_gave_it() {
         failing(|ledger, view| {
             (1..4).for_each(|n| ledger.date(id(n), 10, 0));
             ledger.may_repeat(id(1));
-            ledger.ack(id(1), 3);
+            ledger.ack(id(1), 3, 0, (0, 0));
             view.records.push((3, id(1)));
             view.end = 4;
             if dates_itself {

@@ -2,7 +2,7 @@
 //!
 //! Each key of the broker's table knows the value that hurts; a few have more of them. What was asked for goes into the ledger with
 //! its beginning and end, and from there into what others expect: when records may go, whose clock dates them, what is too large.
-//! Who looks must see a value that can hold. `flush` is for a load of its own.
+//! Who looks must see a value that can hold.
 //!
 //! Parameters: `keys` ("all"), the names of keys that are changed, separated by spaces.
 
@@ -76,7 +76,7 @@ struct Sent {
 
 /// Every key that can be changed here.
 fn all() -> impl Iterator<Item = &'static str> {
-    let hurts = |row: &&table::Row| !row.nasty.is_empty() && row.name != "flush";
+    let hurts = |row: &&table::Row| !row.nasty.is_empty();
     table::TOPIC.iter().filter(hurts).map(|row| row.name)
 }
 

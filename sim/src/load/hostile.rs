@@ -56,7 +56,7 @@ impl Load for Hostile {
     fn send(&mut self, desk: &mut Desk<'_>) -> Option<Ask> {
         self.wanted = self.wanted.checked_sub(1)?;
         let frame = spoiled(honest(desk), desk.chance);
-        let asked = Asked { key: -1, version: 0, correlation: 0, tag: 0, patience: 0 };
+        let asked = Asked::new(-1, 0, 0, 0, desk.now);
         Some(Ask { asked, frame })
     }
 

@@ -19,9 +19,10 @@ pub mod wire;
 mod zombie;
 
 use crate::chance::Chance;
+use crate::clock::wall_ms;
 use crate::failure::Failure;
 use crate::heap::{Nanos, SECOND};
-use crate::ledger::{Ledger, TopicNo};
+use crate::ledger::{Ledger, RecordId, TopicNo};
 use crate::scenario::{BadInput, Params};
 use bytes::BytesMut;
 use sordini_wire::message::Message;
@@ -60,6 +61,8 @@ pub struct Desk<'a> {
     pub client: u32,
     /// The topic it works on.
     pub topic: TopicNo,
+    /// Virtual time.
+    pub now: Nanos,
     /// What the client's wall clock shows, ms.
     pub wall_ms: i64,
     /// Chance.
@@ -92,6 +95,17 @@ pub struct Asked {
     pub tag: i64,
     /// How long the broker may take over it on purpose; comes on top of the client's own timeout.
     pub patience: Nanos,
+    /// When it was sent.
+    pub at: Nanos,
+    /// When the process that answered it had accepted the connection; live once it is answered.
+    pub accepted: Nanos,
+}
+
+impl Asked {
+    /// A request that is sent at `at`.
+    pub fn new(key: i16, version: i16, correlation: i32, tag: i64, at: Nanos) -> Asked {
+        Asked { key, version, correlation, tag, patience: 0, at, accepted: 0 }
+    }
 }
 
 /// What an answer means.
@@ -206,6 +220,13 @@ impl Desk<'_> {
         *self.correlation = self.correlation.wrapping_add(1);
         let correlation = *self.correlation;
         let frame = wire::framed(request, version, correlation);
-        Ask { asked: Asked { key: M::API_KEY, version, correlation, tag, patience: 0 }, frame }
+        let asked = Asked::new(M::API_KEY, version, correlation, tag, self.now);
+        Ask { asked, frame }
+    }
+
+    /// The answer to `asked` says that a record is at `offset`.
+    pub fn ack(&mut self, asked: &Asked, id: RecordId, offset: i64) {
+        let within = (wall_ms(asked.at), self.wall_ms);
+        self.ledger.ack(id, offset, asked.accepted, within);
     }
 }

@@ -313,7 +313,10 @@ impl Produce {
         let answer =
             answer.ok_or_else(|| Failure::new("wire", "a produce answer without partition"))?;
         let batch = self.batches.front().expect("answers come in order");
-        if batch.stale && answer.error_code == 0 && !self.known[batch.part.partition as usize] {
+        // What was acknowledged before it was durable may be gone, and with it what is known of the producer.
+        let forgotten = desk.ledger.may_have_lost(desk.client, batch.part);
+        let known = self.known[batch.part.partition as usize] && !forgotten;
+        if batch.stale && answer.error_code == 0 && !known {
             // The gap was at the very beginning (a broker's clock had gone back), where any first sequence will do.
             return Ok(Outcome::Unknown(0));
         }
@@ -332,7 +335,7 @@ impl Produce {
         let ids = (0..batch.lens.len() as u64).map(|n| RecordId(batch.first.0 + n));
         let outcome = match answer.error_code {
             0 if answer.index == batch.part.partition && answer.base_offset >= 0 && may_take => {
-                ids.zip(answer.base_offset..).for_each(|(id, at)| desk.ledger.ack(id, at));
+                ids.zip(answer.base_offset..).for_each(|(id, at)| desk.ack(asked, id, at));
                 let (count, append_ms) = (batch.lens.len() as u64, answer.log_append_time_ms);
                 desk.ledger.stamped(batch.first, count, append_ms, desk.wall_ms)?;
                 self.known[batch.part.partition as usize] = true;
@@ -346,12 +349,9 @@ impl Produce {
                 self.in_flight -= 1;
                 return Ok(Outcome::Step);
             }
-            // What was in flight came first; or what a damaged batch said of its producer's sequences is gone with it. A new producer
-            // id is needed.
-            45 if self.idempotent
-                && (!self.known[batch.part.partition as usize]
-                    || desk.ledger.has_damage(batch.part)) =>
-            {
+            // What was in flight came first; or what a batch that is damaged or gone said of its producer's sequences is gone with it. A
+            // new producer id is needed.
+            45 if self.idempotent && (!known || desk.ledger.has_damage(batch.part)) => {
                 self.overtaken = true;
                 return Ok(Outcome::Unknown(45));
             }

@@ -7,6 +7,7 @@
 
 use super::{Ask, Asked, Desk, Load, Outcome, Row, wire};
 use crate::chance::Chance;
+use crate::clock::wall_ms;
 use crate::failure::Failure;
 use crate::heap::MS;
 use crate::ledger::admin::Name;
@@ -232,7 +233,7 @@ impl Load for Recreate {
                 let answer = answer.responses.first().and_then(|t| t.partition_responses.first());
                 let code = answer.map(|answer| answer.error_code);
                 let base = answer.map_or(-1, |answer| answer.base_offset);
-                written(desk, name, id, record, asked_ms, (code, base))?
+                written(desk, name, id, record, asked, (code, base))?
             }
             Act::Read(id, part, offset) => {
                 let one = *desk.ledger.incarnations.find(id).expect("somebody was told of it");
@@ -312,10 +313,11 @@ fn written(
     name: Name,
     id: Option<Id>,
     record: RecordId,
-    asked_ms: i64,
+    asked: &Asked,
     (code, base): (Option<i16>, i64),
 ) -> Result<Result<Outcome, Option<i16>>, Failure> {
     let incarnations = &desk.ledger.incarnations;
+    let asked_ms = wall_ms(asked.at);
     let sure = incarnations.sure(name, asked_ms).copied();
     let to = match id {
         Some(id) => Some(*incarnations.find(id).expect("somebody was told of it")),
@@ -329,7 +331,7 @@ fn written(
                     return Err(Failure::new("metadata_linearizable", what));
                 }
                 desk.ledger.settle(record, one.topic);
-                desk.ledger.ack(record, base);
+                desk.ack(asked, record, base);
             }
             Ok(Outcome::Success)
         }

@@ -151,9 +151,13 @@ impl Load for Zombie {
             (desk.topic, i64::from(sent.bytes), (sent.sent_ms, desk.wall_ms));
         let may_take = desk.ledger.may_take(topic, bytes, within);
         let may_refuse = desk.ledger.may_refuse(topic, answer.error_code, bytes, within);
+        // What is known of a producer goes with what it sent.
+        let part = Part { topic, partition: 0 };
+        let forgotten =
+            desk.ledger.has_damage(part) || desk.ledger.may_have_lost(desk.client, part);
         let outcome = match (self.step, answer.error_code) {
             (Step::Live(id), 0) if may_take => {
-                desk.ledger.ack(id, answer.base_offset);
+                desk.ack(asked, id, answer.base_offset);
                 desk.ledger.stamped(id, 1, answer.log_append_time_ms, desk.wall_ms)?;
                 self.sequence += 1;
                 self.acked += 1;
@@ -167,11 +171,9 @@ impl Load for Zombie {
                 desk.ledger.refuse(id);
                 Outcome::Refused(code)
             }
-            // What fenced it was damaged.
-            (Step::Dead(id), 0)
-                if desk.ledger.has_damage(Part { topic: desk.topic, partition: 0 }) =>
-            {
-                desk.ledger.ack(id, answer.base_offset);
+            // What fenced it is gone.
+            (Step::Dead(id), 0) if forgotten => {
+                desk.ack(asked, id, answer.base_offset);
                 Outcome::Success
             }
             (Step::Dead(id), 0) => {
@@ -179,12 +181,8 @@ impl Load for Zombie {
                 return Err(Failure::new("idempotence", what));
             }
             (_, code @ (2 | 6 | 7 | 56)) => return Ok(Outcome::Unknown(code)),
-            // What its producer had sent was damaged.
-            (Step::Live(_), 45)
-                if desk.ledger.has_damage(Part { topic: desk.topic, partition: 0 }) =>
-            {
-                return Ok(Outcome::Unknown(45));
-            }
+            // What its producer had sent is gone.
+            (Step::Live(_), 45) if forgotten => return Ok(Outcome::Unknown(45)),
             (step, code) => {
                 let what = format!("{step:?} of {:?} was answered {code}", self.producer);
                 return Err(Failure::new("legal_answers", what));

@@ -53,6 +53,9 @@ impl World {
     pub fn audit(&mut self) -> Result<(), Failure> {
         self.lively = false;
         self.recover()?;
+        // An answer that waited for no sync may have come before its batch can be read.
+        let synced = |world: &World| world.nodes.iter().all(|node| !node.up || node.has_synced());
+        self.run_until(PATIENCE, "liveness", "the sync of what was answered", synced)?;
         let mut views = Views::new();
         for number in 0..self.ledger.topics.len() {
             let topic = &self.ledger.topics[number];
@@ -200,7 +203,7 @@ impl World {
         self.run_until(PATIENCE, "liveness", "an answer to the auditor", done)?;
         match self.audit.frame.take() {
             Some(frame) => {
-                let asked = Asked { key, version, correlation: 7, tag: 0, patience: 0 };
+                let asked = Asked::new(key, version, 7, 0, self.now);
                 wire::opened(frame, &asked)
             }
             None => Err(Failure::new(CLOSED, "the auditor's connection was closed")),

@@ -3,7 +3,7 @@
 
 use super::{Actor, Happening, Kind, World};
 use crate::chance::{Chance, Purpose, Who};
-use crate::clock::EPOCH_MS;
+use crate::clock::wall_ms;
 use crate::failure::Failure;
 use crate::heap::{MS, Nanos};
 use crate::ledger::TopicNo;
@@ -129,7 +129,7 @@ impl Client {
     }
 
     /// What comes before the load may work: is the topic there, and if not, make it.
-    fn opening(&mut self, world_topic: &str, partitions: i32) -> Option<Ask> {
+    fn opening(&mut self, world_topic: &str, partitions: i32, at: Nanos) -> Option<Ask> {
         if !self.waiting.is_empty() {
             return None;
         }
@@ -148,10 +148,8 @@ impl Client {
             let version = *self.content.pick(&[2, 4, 5, 7]);
             let frame = wire::framed(&request, version, correlation);
             let key = CreateTopicsRequest::API_KEY;
-            return Some(Ask {
-                asked: Asked { key, version, correlation, tag: 0, patience: 0 },
-                frame,
-            });
+            let asked = Asked::new(key, version, correlation, 0, at);
+            return Some(Ask { asked, frame });
         }
         let topic = MetadataRequestTopic { name: Some(name), ..Default::default() };
         let request = MetadataRequest {
@@ -162,7 +160,7 @@ impl Client {
         let version = *self.content.pick(&[4, 8, 9, 12]);
         let frame = wire::framed(&request, version, correlation);
         let key = MetadataRequest::API_KEY;
-        Some(Ask { asked: Asked { key, version, correlation, tag: 0, patience: 0 }, frame })
+        Some(Ask { asked: Asked::new(key, version, correlation, 0, at), frame })
     }
 
     fn opened(
@@ -286,7 +284,7 @@ impl World {
                 client.load.send(&mut desk)
             } else {
                 let topic = &self.ledger.topics[usize::from(client.topic.0)];
-                client.opening(&topic.name, topic.partitions)
+                client.opening(&topic.name, topic.partitions, self.now)
             };
             let Some(Ask { asked, frame }) = ask else { return };
             client.waiting.push_back((self.now, asked));
@@ -314,12 +312,15 @@ impl World {
         }
         let piece = bytes.try_into_mut().unwrap_or_else(|bytes| BytesMut::from(&bytes[..]));
         client.splitter.push(piece);
+        let accepted = client.conn.and_then(|conn| self.links.find(conn)).map_or(0, |l| l.accepted);
         let broken = |e: &dyn fmt::Display| Failure::new("wire", format!("client {id}: {e}"));
         loop {
             let client = &mut self.clients[id as usize];
             let Some(frame) = client.splitter.next_frame().map_err(|e| broken(&e))? else { break };
             let waiting = client.waiting.pop_front();
-            let (_, asked) = waiting.ok_or_else(|| broken(&"an answer that nobody waits for"))?;
+            let (_, mut asked) =
+                waiting.ok_or_else(|| broken(&"an answer that nobody waits for"))?;
+            asked.accepted = accepted;
             let mut body = wire::opened(frame.freeze(), &asked)?;
             let outcome = self.understand(id, &asked, &mut body)?;
             if let Outcome::Unknown(_) = outcome {
@@ -412,6 +413,5 @@ fn desk<'a>(
     correlation: &'a mut i32,
     (client, topic, now): (u32, TopicNo, Nanos),
 ) -> Desk<'a> {
-    let wall_ms = EPOCH_MS + (now / MS) as i64;
-    Desk { client, topic, wall_ms, chance, ledger, correlation }
+    Desk { client, topic, now, wall_ms: wall_ms(now), chance, ledger, correlation }
 }

@@ -44,6 +44,7 @@ use sordini_core::config::broker::BrokerConfig;
 use sordini_core::seam::{ConnId, Fact, NetOp};
 use sordini_log::LogId;
 use sordini_log::disk::Lane;
+use sordini_log::journal::JournalConfig;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -98,6 +99,8 @@ pub struct World {
     pub facts: Vec<(Nanos, u32, Fact)>,
     /// By node and log: the partition that it was made for.
     pub(super) logs: BTreeMap<(u32, LogId), (String, i32)>,
+    /// By node and log: how much of it is durable, by what the broker reported.
+    pub(super) watermarks: BTreeMap<(u32, LogId), u64>,
     /// The schedule of faults.
     pub strikes: Vec<Strike>,
     /// How many did harm, by row of [`FAULTS`].
@@ -129,6 +132,8 @@ impl World {
         let mut ledger = Ledger::default();
         ledger.retention = retention(&scenario.broker);
         ledger.message_bytes_max = message_bytes_max(&scenario.broker);
+        ledger.relaxed = is_relaxed(&scenario.broker);
+        ledger.syncs_max = syncs_max(&scenario.storage.journal);
         let clients = clients(seed, &scenario, &mut ledger);
         let faults = scenario.faults.iter().enumerate();
         let strikes = faults.flat_map(|(n, f)| f.strikes(seed, n, scenario.nodes)).collect();
@@ -142,6 +147,7 @@ impl World {
             ledger,
             facts: Vec::new(),
             logs: BTreeMap::new(),
+            watermarks: BTreeMap::new(),
             strikes,
             struck: vec![0; FAULTS.len()],
             armed: 0,
@@ -307,6 +313,18 @@ fn retention(config: &BrokerConfig) -> Retention {
 fn message_bytes_max(config: &BrokerConfig) -> i64 {
     let given = config.given.get("message.max.bytes").and_then(|value| value.parse().ok());
     given.unwrap_or(1_048_588)
+}
+
+/// Whether answers do not wait for the disk on topics that say nothing.
+fn is_relaxed(config: &BrokerConfig) -> bool {
+    config.given.get("log.flush").is_some_and(|value| value == "relaxed")
+}
+
+/// Syncs of a journal after which a batch is durable that was put there before: of the group under way, of the full ones that wait, two of
+/// which are larger than one may be, and of its own; and a few for what is put without asking for room.
+fn syncs_max(journal: &JournalConfig) -> u64 {
+    let group = journal.group_bytes_max.min(journal.first_file_bytes).max(1);
+    2 * journal.queue_bytes_max.div_ceil(group) + 6
 }
 
 /// The clients of a scenario, and their topics in the ledger.

@@ -265,7 +265,7 @@ impl World {
         let id = link.node;
         match (piece, link.life.is_some()) {
             (Piece::Open, _) if node.listening => {
-                link.life = Some(node.life);
+                (link.life, link.accepted) = (Some(node.life), self.now);
                 let peer = SocketAddr::from((Ipv4Addr::LOCALHOST, 40_000));
                 self.deliver(id, Event::Opened { conn, listener: ListenerId(0), peer });
             }

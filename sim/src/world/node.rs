@@ -4,17 +4,19 @@ use super::doom::{Storm, Trap};
 use super::trace::{self, Actor, Kind, Line};
 use super::{Happening, World};
 use crate::chance::{Chance, Purpose, Who};
-use crate::clock::{Clock, EPOCH_MS};
+use crate::clock::{Clock, wall_ms};
 use crate::digest::Digest;
 use crate::failure::Failure;
 use crate::heap::{MS, Nanos};
+use crate::ledger::relaxed;
 use crate::link::Piece;
 use crate::marks::{Mark, Marks};
 use crate::platter::{Damaged, Fate, Platter, Role, Unsynced, classify};
 use crate::scenario::Scenario;
 use sordini_core::limits::EVENTS_PER_TURN_MAX;
 use sordini_core::seam::{
-    self, CloseReason, Completion, ConnId, Disk, DiskOp, Event, Fact, Machine, NetOp, Now, Outbox,
+    self, CloseReason, Completion, ConnId, Disk, DiskOp, Done, Event, Fact, Machine, NetOp, Now,
+    Outbox,
 };
 use sordini_core::shard::Shard;
 use sordini_log::disk::Lane;
@@ -171,6 +173,11 @@ impl Node {
         !self.up && self.refusals >= REFUSALS_MAX
     }
 
+    /// Whether the process has nothing to think about and its journal nothing to write.
+    pub(super) fn has_synced(&self) -> bool {
+        self.inbox.is_empty() && self.platter.ready_in(Lane::Journal) == 0
+    }
+
     /// Whether every one of these offsets lies under damage that was read.
     fn is_damaged(&self, log: LogId, from: Offset, to: Offset) -> bool {
         let spans = self.damaged.get(&log).map_or(&[][..], Vec::as_slice);
@@ -273,6 +280,8 @@ impl World {
         if !node.up {
             return false;
         }
+        self.note_death(id);
+        let node = &mut self.nodes[id as usize];
         let power = matches!(death, Death::Power { .. });
         self.marks.count(Mark::CrashInRecovery, !node.listening);
         match death {
@@ -296,6 +305,19 @@ impl World {
             self.orphan(conn, !power);
         }
         true
+    }
+
+    /// What was durable when a process ended.
+    fn note_death(&mut self, id: u32) {
+        let mut durable = BTreeMap::new();
+        for ((_, log), part) in self.logs.range((id, LogId(0))..=(id, LogId(u64::MAX))) {
+            let offset = self.watermarks.get(&(id, *log)).copied().unwrap_or(0);
+            let least = durable.entry(part.clone()).or_insert(offset);
+            *least = offset.min(*least);
+        }
+        let (at, lives) = (self.now, self.ledger.lives(id));
+        let death = relaxed::Death { at, syncs: lives.syncs, durable };
+        lives.deaths.push(death);
     }
 
     /// Something happens to the process; it takes its turn soon.
@@ -330,7 +352,7 @@ impl World {
             return Ok(());
         }
         let at = node.now(*now);
-        let right_ms = EPOCH_MS + (*now / MS) as i64;
+        let right_ms = wall_ms(*now);
         ledger.ahead_ms = ledger.ahead_ms.max(at.wall.0 - right_ms);
         ledger.behind_ms = ledger.behind_ms.max(right_ms - at.wall.0);
         let count = node.inbox.len().min(EVENTS_PER_TURN_MAX);
@@ -380,7 +402,10 @@ impl World {
             self.tell_as(kind, Actor::Node(id), || format!("fact: {fact:?}"));
             let node = &self.nodes[id as usize];
             match &fact {
-                Fact::HighWatermark { .. } => continue,
+                Fact::HighWatermark { log, offset } => {
+                    self.watermarks.insert((id, *log), *offset);
+                    continue;
+                }
                 Fact::Fatal(why)
                     if node.platter.counts.faults == node.faults_at_boot && !node.ruined =>
                 {
@@ -512,6 +537,8 @@ impl World {
         self.tell_as(kind, Actor::Node(id), || {
             format!("disk: {op} -> {}", trace::result(&completion.result))
         });
+        let is_group = matches!(completion.done, Done::Group(_));
+        self.ledger.lives(id).syncs += u64::from(is_group && completion.result.is_ok());
         self.bitten(id);
         self.complete(id, completion);
         self.start_disk(id, lane);

@@ -1,4 +1,4 @@
-//! `flush=relaxed`: a power failure may take what no sync has had time for, from the end of those topics, and nothing
+//! `flush=relaxed`: a crash may take what no sync has had time for, from the end of those topics, and nothing
 //! else.
 
 use crate::broker::{Broker, PRODUCE, produce};

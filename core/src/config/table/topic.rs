@@ -38,7 +38,7 @@ pub const TOPIC: &[Row] = &[
     row("file.delete.delay.ms", Long, "60000", Min(0), &[("log.segment.delete.delay.ms", 1)], "0",
         "How long the file of a dropped segment stays on disk, in ms. Here it goes at once, so this changes nothing."),
     row("flush", String, "durable", OneOf(&["durable", "relaxed"]), &[("log.flush", 1)], "relaxed",
-        "What an acknowledgement promises: `durable`, the records are on disk; `relaxed`, they soon will be (see flush.ms), and a power loss may take them."),
+        "What an acknowledgement promises: `durable`, the records are on disk; `relaxed`, they soon will be (see flush.ms), and a crash of the process or a power loss before that takes them."),
     row("flush.messages", Long, MAX, Min(1), &[("log.flush.interval.messages", 1)], "1",
         "Kafka's number of records between two syncs. Every acknowledged record is synced here unless flush=relaxed, so this changes nothing."),
     row("flush.ms", Long, MAX, Min(0), &[("log.flush.interval.ms", 1), ("log.flush.scheduler.interval.ms", 1)], "0",
