@@ -34,6 +34,7 @@ marks! {
     ReadOnly "the disk was too full for writes";
     Ended "the process ended itself after an error of its disk";
     MarkedFaulty "a range was marked faulty";
+    TailLost "a crash took what was acknowledged before any sync";
     Refused "a node refused to start on a damaged disk, for good";
 }
 

@@ -2,6 +2,7 @@
 
 use sordini_sim::fault::FAULTS;
 use sordini_sim::load::LOADS;
+use sordini_sim::marks::Mark;
 use sordini_sim::run::{Watch, run};
 use sordini_sim::scenario::Scenario;
 use std::path::{Path, PathBuf};
@@ -72,4 +73,14 @@ fn what_a_node_goes_through_leaves_the_other_alone() {
         story.into_iter().any(|line| line.contains(who) && line.contains(what))
     };
     assert!(says("node 1", "the power fails") && !says("node 0", "the power fails"));
+}
+
+#[test]
+fn answers_that_wait_for_no_sync_are_lost_now_and_then() {
+    let scenario = all().into_iter().find(|s| s.file.ends_with("storage/relaxed.toml"));
+    let scenario = scenario.expect("it is there");
+    let lost = scenario
+        .all_seeds()
+        .any(|seed| run(&scenario, seed, Watch::default()).report.marks.of(Mark::TailLost) > 0);
+    assert!(lost, "a crash never took anything: that it may is not tried");
 }

@@ -18,7 +18,7 @@ mod retention;
 
 use crate::failure::Failure;
 use crate::heap::{Nanos, SECOND};
-use crate::ledger::{Ledger, Views};
+use crate::ledger::{Ledger, Sent, Views};
 use crate::scenario::{BadInput, Params};
 
 /// A check.
@@ -88,6 +88,15 @@ impl Wanted {
         }
         Ok(wanted)
     }
+}
+
+/// Whether anything is missing that was acknowledged before it was durable.
+pub fn lost_tail(ledger: &Ledger, views: &Views) -> bool {
+    let gone = |(id, sent): (_, &Sent)| {
+        let view = sent.relaxed.and_then(|_| views.get(&sent.part));
+        view.zip(sent.acked).is_some_and(|(view, at)| at >= view.start && view.at(at) != Some(id))
+    };
+    ledger.sent().any(gone)
 }
 
 /// Runs every check that is wanted; the first that fails, with what it found.

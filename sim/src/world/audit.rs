@@ -9,6 +9,7 @@ use crate::ledger::admin::Name;
 use crate::ledger::incarnations::{Id, PARTITIONS, shared_name};
 use crate::ledger::{Part, Place, TopicNo, View, Views};
 use crate::load::{Asked, wire};
+use crate::marks::Mark;
 use bytes::{Bytes, BytesMut};
 use sordini_core::seam::ConnId;
 use sordini_wire::frame::FrameSplitter;
@@ -76,6 +77,7 @@ impl World {
         self.audit_incarnations(&mut views)?;
         self.come_to_rest()?;
         let scenario = std::sync::Arc::clone(&self.scenario);
+        self.marks.count(Mark::TailLost, check::lost_tail(&self.ledger, &views));
         check::all(&scenario.checks, &self.ledger, &views)
     }
 
