@@ -1,9 +1,13 @@
-//! Stories about marks for what a journal has lost, and what comes behind them in the same journal.
+//! Stories about what the journal or a segment has lost: what is held, marked and refused, and what comes behind it.
 
 use super::*;
+use crate::disk::Query;
 
-/// Sixteen records in batches of two, then `then`; and the batch of offsets 6 and 7 rots in the journal.
-fn rotten(then: impl FnOnce(&mut Rig, LogId) -> GroupSeq) -> Rig {
+/// The file that holds everything.
+const JOURNAL: &str = "journal/00000001.journal";
+
+/// Sixteen records in batches of two.
+fn sixteen() -> (Rig, LogId) {
     let mut rig = Rig::booted(Mem::default());
     let log = rig.create("orders-0", 1);
     rig.run();
@@ -11,12 +15,28 @@ fn rotten(then: impl FnOnce(&mut Rig, LogId) -> GroupSeq) -> Rig {
         rig.append(log, 2, 100);
         rig.run();
     }
+    (rig, log)
+}
+
+/// Where the journal has a byte of the batch of offsets 6 and 7: its second record's value has no zero to hide in.
+fn seventh(rig: &mut Rig) -> usize {
+    let needle = [7u8; 90];
+    let file = rig.disk.file(JOURNAL).expect("a journal");
+    file.windows(needle.len()).position(|w| w == needle).expect("offset 7 is there")
+}
+
+/// That byte rots.
+fn rot(rig: &mut Rig) {
+    let at = seventh(rig);
+    rig.disk.file(JOURNAL).expect("a journal")[at + 40] ^= 0xff;
+}
+
+/// Sixteen records, then `then`; and the batch of offsets 6 and 7 rots in the journal.
+fn rotten(then: impl FnOnce(&mut Rig, LogId) -> GroupSeq) -> Rig {
+    let (mut rig, log) = sixteen();
     then(&mut rig, log);
     rig.run();
-    let file = rig.disk.file("journal/00000001.journal").expect("a journal");
-    let needle = [7u8; 90];
-    let at = file.windows(needle.len()).position(|w| w == needle).expect("offset 7 is there");
-    file[at + 40] ^= 0xff;
+    rot(&mut rig);
     Rig::booted(rig.disk.clone())
 }
 
@@ -65,4 +85,85 @@ fn what_is_lost_above_a_later_cut_is_not_marked() {
         assert_eq!(spans.collect::<Vec<_>>(), left, "cut at {cut}, after another start");
         assert_eq!(again.storage.end(LogId(1)), Offset(cut + 2));
     }
+}
+
+#[test]
+fn a_lost_range_is_told_and_the_rest_goes_on() {
+    let (mut rig, log) = half_cold();
+    let seq = rig.storage.mark_faulty(log, Offset(30), Offset(33));
+    assert!(matches!(rig.storage.read(log, Offset(31), Offset(360), 100), Read::Faulty));
+    let until = |read| match read {
+        Read::Cold { op: OpKind::Find { query: Query::Range { until, .. }, .. }, .. } => until,
+        other => panic!("{other:?}"),
+    };
+    let before = rig.storage.read(log, Offset(27), Offset(360), 1000);
+    assert!(until(before) <= Offset(30));
+    assert!(rig.read(log, Offset(33), 100).is_some());
+    rig.append(log, 3, 100);
+    rig.run();
+    assert!(rig.storage.durable() >= seq);
+    let again = Rig::booted(rig.disk.clone());
+    assert!(again.storage.faulty(log).contains(Offset(32)), "from the journal");
+    rig.checkpoint();
+    rig.run();
+    let again = Rig::booted(rig.disk.clone());
+    assert!(again.storage.faulty(log).contains(Offset(32)), "from the checkpoint");
+    assert!(!again.storage.faulty(log).contains(Offset(33)));
+    assert_eq!(again.storage.end(log), Offset(363));
+}
+
+/// A batch in the journal rots after it was acknowledged and before its segment is believed.
+#[test]
+fn a_rotten_batch_in_the_journal_is_held_and_marked() {
+    let (mut rig, log) = sixteen();
+    rig.wait(30);
+    rot(&mut rig);
+    let mut again = Rig::booted(rig.disk.clone());
+    let recovered = again.recovered().expect("recovered").clone();
+    assert_eq!(recovered.findings.len(), 1, "{:?}", recovered.findings);
+    assert_eq!(again.storage.end(log), Offset(16), "what is lost is held");
+    let told = |n: &Note| matches!(n, Note::Faulty { from, to, .. } if (*from, *to) == (Offset(6), Offset(8)));
+    assert!(again.notes.iter().any(told), "{:?}", again.notes);
+    assert!(matches!(again.storage.read(log, Offset(6), Offset(16), 100), Read::Faulty));
+    assert!(again.read(log, Offset(4), 100).is_some());
+    assert!(again.read(log, Offset(8), 100).is_some());
+    again.append(log, 2, 100);
+    again.run();
+    again.wait(50);
+    assert_eq!(again.storage.log(log).written, Offset(18), "appends go on and are written");
+    again.checkpoint();
+    again.run();
+    let mut third = Rig::booted(again.disk.clone());
+    assert!(third.storage.faulty(log).contains(Offset(6)), "the mark outlives the journal");
+    assert_eq!(third.read(log, Offset(16), 100).expect("there").1, Offset(18));
+}
+
+#[test]
+fn an_unreadable_block_of_the_journal_costs_what_is_in_it() {
+    let (mut rig, log) = sixteen();
+    rig.wait(30);
+    let at = seventh(&mut rig);
+    rig.disk.unreadable = Some((JOURNAL.into(), at as u64));
+    let mut again = Rig::booted(rig.disk.clone());
+    assert_eq!(again.storage.end(log), Offset(16));
+    assert!(matches!(again.storage.read(log, Offset(6), Offset(16), 100), Read::Faulty));
+    assert!(again.read(log, Offset(4), 100).is_some());
+    assert!(again.read(log, Offset(8), 100).is_some());
+}
+
+#[test]
+fn a_lost_hard_state_refuses_to_start() {
+    let mut rig = Rig::booted(Mem::default());
+    let log = rig.create("orders-0", 1);
+    rig.run();
+    rig.storage.hard_state(log, Bytes::from_static(&[0xab; 60]));
+    rig.run();
+    rig.wait(30);
+    let file = rig.disk.file("journal/00000001.journal").expect("a journal");
+    let at = file.windows(60).position(|w| w == [0xab; 60]).expect("it is there");
+    file[at + 3] ^= 1;
+    let mut again = Rig::on(rig.disk.clone());
+    again.boot();
+    again.run();
+    assert!(again.fatal().expect("refused").contains("restore"), "{:?}", again.notes);
 }

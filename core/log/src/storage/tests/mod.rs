@@ -1,11 +1,13 @@
 //! Stories about a shard's storage on a disk in memory.
 
+mod chain;
 mod checking;
 mod crash;
 mod directory;
+mod lookups;
 mod lost;
 mod mem;
-mod stories;
+mod starts;
 
 use super::*;
 use crate::disk::{DiskErrorKind, DiskOk};
@@ -405,4 +407,17 @@ fn a_higher_start_drops_whole_segments_once_durable() {
     rig.run();
     let mut again = Rig::booted(rig.disk.clone());
     assert_eq!(again.read_all(log), expected(400, 401, 100));
+}
+
+/// A log whose batches of three records are partly cold, partly in memory.
+pub fn half_cold() -> (Rig, LogId) {
+    let mut rig = Rig::booted(Mem::default());
+    let log = rig.create("orders-0", 1);
+    for _ in 0..120 {
+        rig.append(log, 3, 100);
+        rig.run();
+    }
+    let front = rig.storage.log(log).cache.front().expect("a tail").base;
+    assert!(front > Offset(0) && front < Offset(360));
+    (rig, log)
 }
