@@ -3,17 +3,14 @@
 //! The broker is the loop of this room with an echo on it, on a node of its own. Its adapters are those of production down to
 //! `src/system`. Clients are tasks on other nodes.
 
-use crate::echo::{Echo, NoDisk, Seen};
+use crate::echo::{Echo, Files, NoDisk, Seen, World};
 use madsim::net::{NetSim, TcpStream};
 use madsim::rand::{Rng, thread_rng};
 use madsim::runtime::{Handle, NodeHandle, Runtime};
 use madsim::task::JoinHandle;
 use madsim::time::{Duration, Instant, TimeHandle, sleep, timeout};
-use sordini_core::seam::{
-    Completion, ConnId, Event, Fact, FileSlice, ListenerId, Machine, Mono, NetOp, Now, Outbox,
-    Part, Wall,
-};
-use sordini_net::{Bell, Exit, Host, Listeners, NetError, Options, ReadReply, drive};
+use sordini_core::seam::{ConnId, Event, ListenerId, Machine, Mono, NetOp, Now, Outbox, Part};
+use sordini_net::{Bell, Exit, Listeners, NetError, Options, drive};
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -159,7 +156,8 @@ impl Stage {
             answered: answered.clone(),
             loses_a_byte,
         };
-        let mut world = World { disk: NoDisk(seen.clone()), files };
+        let clock = Box::new(|| Mono(TimeHandle::current().elapsed().as_nanos() as u64));
+        let mut world = World { clock, disk: NoDisk(seen.clone()), files };
         let (ours, stage) = (bell.clone(), self.clone());
         let end = node.spawn(async move {
             let end = drive(&mut machine, &mut world, listeners, ours, options).await;
@@ -190,9 +188,6 @@ pub struct Play {
     /// A planted bug: one byte of a long answer does not arrive.
     pub loses_a_byte: bool,
 }
-
-/// Stands for the disk's reader.
-pub type Files = Box<dyn FnMut(&FileSlice, u32, ReadReply) + Send>;
 
 /// Bytes that the machine answered each peer.
 pub type Answered = Arc<Mutex<BTreeMap<SocketAddr, u64>>>;
@@ -289,33 +284,6 @@ fn hash_of(what: &(impl Hash + ?Sized)) -> u64 {
     let mut hasher = DefaultHasher::new();
     what.hash(&mut hasher);
     hasher.finish()
-}
-
-/// What the loop stands on besides sockets.
-struct World {
-    disk: NoDisk,
-    files: Files,
-}
-
-impl Host for World {
-    type Disk = NoDisk;
-
-    fn now(&mut self) -> Now {
-        let mono = Mono(TimeHandle::current().elapsed().as_nanos() as u64);
-        Now { mono, wall: Wall(0), disk_free: u64::MAX }
-    }
-
-    fn disk(&mut self) -> &mut NoDisk {
-        &mut self.disk
-    }
-
-    fn completions(&mut self, _: &mut Vec<Completion>) {}
-
-    fn read(&mut self, slice: &FileSlice, len: u32, reply: ReadReply) {
-        (self.files)(slice, len, reply);
-    }
-
-    fn fact(&mut self, _: Fact) {}
 }
 
 /// A client's connection, and what it may expect to read.

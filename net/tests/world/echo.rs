@@ -6,9 +6,10 @@
 
 use bytes::{Bytes, BytesMut};
 use sordini_core::seam::{
-    Body, CloseReason, ConnId, Disk, DiskOp, Event, Fact, FileName, FileSlice, Generation, LogId,
-    Machine, Mono, NetOp, Now, Offset, Outbox, Part,
+    Body, CloseReason, Completion, ConnId, Disk, DiskOp, Event, Fact, FileName, FileSlice,
+    Generation, LogId, Machine, Mono, NetOp, Now, Offset, Outbox, Part, Wall,
 };
+use sordini_net::{Host, ReadReply};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
@@ -234,4 +235,34 @@ pub fn file_part(at: u64, len: u32) -> Part {
 /// A memory part of a response.
 pub fn memory_part(bytes: &[u8]) -> Part {
     Part::Memory(Bytes::copy_from_slice(bytes))
+}
+
+/// What the loop stands on besides sockets: a clock, a disk that is never asked for anything, and files made up by a function.
+pub struct World {
+    pub clock: Box<dyn FnMut() -> Mono + Send>,
+    pub disk: NoDisk,
+    pub files: Files,
+}
+
+/// Stands for the disk's reader.
+pub type Files = Box<dyn FnMut(&FileSlice, u32, ReadReply) + Send>;
+
+impl Host for World {
+    type Disk = NoDisk;
+
+    fn now(&mut self) -> Now {
+        Now { mono: (self.clock)(), wall: Wall(0), disk_free: u64::MAX }
+    }
+
+    fn disk(&mut self) -> &mut NoDisk {
+        &mut self.disk
+    }
+
+    fn completions(&mut self, _: &mut Vec<Completion>) {}
+
+    fn read(&mut self, slice: &FileSlice, len: u32, reply: ReadReply) {
+        (self.files)(slice, len, reply);
+    }
+
+    fn fact(&mut self, _: Fact) {}
 }

@@ -5,45 +5,13 @@
 mod echo;
 
 pub use echo::*;
-use sordini_core::seam::{Completion, Fact, FileSlice, ListenerId, Mono, Now, Wall};
-use sordini_net::{Bell, Exit, Host, Listeners, NetError, Options, ReadReply, run};
+use sordini_core::seam::{FileSlice, ListenerId, Mono};
+use sordini_net::{Bell, Exit, Listeners, NetError, Options, ReadReply, run};
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
-
-/// A disk that is never asked for anything, and files made up by a function.
-pub struct World {
-    start: Instant,
-    disk: NoDisk,
-    pub files: Files,
-    pub seen: Arc<Mutex<Seen>>,
-}
-
-/// Stands for the disk's reader.
-pub type Files = Box<dyn FnMut(&FileSlice, u32, ReadReply) + Send>;
-
-impl Host for World {
-    type Disk = NoDisk;
-
-    fn now(&mut self) -> Now {
-        let mono = Mono(self.start.elapsed().as_nanos() as u64);
-        Now { mono, wall: Wall(0), disk_free: u64::MAX }
-    }
-
-    fn disk(&mut self) -> &mut NoDisk {
-        &mut self.disk
-    }
-
-    fn completions(&mut self, _: &mut Vec<Completion>) {}
-
-    fn read(&mut self, slice: &FileSlice, len: u32, reply: ReadReply) {
-        (self.files)(slice, len, reply);
-    }
-
-    fn fact(&mut self, _: Fact) {}
-}
 
 /// A running loop with an [`Echo`] on it.
 pub struct Broker {
@@ -72,12 +40,9 @@ impl Broker {
         let addr = listeners.addrs().unwrap()[0].1;
         let bell = Bell::new();
         let seen = echo.seen.clone();
-        let mut world = World {
-            start: Instant::now(),
-            disk: NoDisk(seen.clone()),
-            files: Box::new(files),
-            seen: seen.clone(),
-        };
+        let start = Instant::now();
+        let clock = Box::new(move || Mono(start.elapsed().as_nanos() as u64));
+        let mut world = World { clock, disk: NoDisk(seen.clone()), files: Box::new(files) };
         let ours = bell.clone();
         let thread =
             std::thread::spawn(move || run(&mut echo, &mut world, listeners, ours, options));
