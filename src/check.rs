@@ -26,13 +26,7 @@ pub struct CheckArgs {
 /// Runs the command. Damage is an error; remarks are not.
 pub fn run(args: &CheckArgs) -> Result<()> {
     let dir = &args.dir;
-    ensure!(
-        dir.join(".sordini").is_file(),
-        "expected a data directory of Sordini's, {} has no file .sordini; give the --data directory of a \
-         broker",
-        dir.display()
-    );
-    let _lock = lock(dir)?;
+    let _lock = hold(dir)?;
     let progress = Progress::bytes(bytes_below(dir).unwrap_or(0));
     let tree = Rest { dir, read: RefCell::new((0, progress)) };
     let mut problems = Vec::new();
@@ -65,8 +59,14 @@ pub fn run(args: &CheckArgs) -> Result<()> {
     Ok(())
 }
 
-/// Holds off brokers for as long as the file lives.
-fn lock(dir: &Path) -> Result<Option<File>> {
+/// A data directory of a stopped broker: holds off brokers for as long as the file lives.
+pub fn hold(dir: &Path) -> Result<Option<File>> {
+    ensure!(
+        dir.join(".sordini").is_file(),
+        "expected a data directory of Sordini's, {} has no file .sordini; give the --data directory of a \
+         broker",
+        dir.display()
+    );
     let path = dir.join(".lock");
     let file = match File::open(&path) {
         // A copy of a data directory may lack it.

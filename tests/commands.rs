@@ -4,8 +4,9 @@ use crate::broker::Broker;
 use std::fs;
 use std::io::{Seek, SeekFrom, Write};
 use std::net::TcpListener;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::time::SystemTime;
 
 /// A broker and the commands that talk to it.
 struct Shell {
@@ -199,6 +200,67 @@ fn a_directory_is_checked_and_its_files_are_printed() {
     let out = sordini(["check", path], "");
     assert_eq!(out.status.code(), Some(1), "{}", text(&out.stdout));
     assert!(text(&out.stdout).contains("DAMAGE  journal"), "{}", text(&out.stdout));
+}
+
+/// Every file below a directory: its path, when it was written, and its bytes.
+fn everything(dir: &Path) -> Vec<(PathBuf, SystemTime, Vec<u8>)> {
+    let (mut all, mut dirs) = (Vec::new(), vec![dir.to_owned()]);
+    while let Some(dir) = dirs.pop() {
+        for entry in fs::read_dir(dir).expect("a directory").flatten() {
+            let (path, meta) = (entry.path(), entry.metadata().expect("its metadata"));
+            match meta.is_dir() {
+                true => dirs.push(path),
+                false => {
+                    let written = meta.modified().expect("a time");
+                    all.push((path.clone(), written, fs::read(path).expect("its bytes")));
+                }
+            }
+        }
+    }
+    all.sort();
+    all
+}
+
+#[test]
+fn power_failures_are_rehearsed_on_a_data_directory_that_stays_as_it_is() {
+    let dir = scratch();
+    let data = dir.path().join("data");
+    let broker = Broker::start(&data, &["--set", "journal.bytes=33554432"]);
+    let shell = Shell { broker };
+    shell.fed("produce orders", &(0..500).map(|n| format!("{n}\n")).collect::<String>());
+    let file = dir.path().join("rehearsal.toml");
+    let scenario = |topic: &str| {
+        let text = format!(
+            "title = \"the power fails\"\nseeds = 2\nspan = \"4s\"\n\
+             topic = {{ name = \"{topic}\", partitions = 2 }}\n\
+             [[load]]\nkind = \"produce\"\nrate = \"100/s\"\n\
+             [[fault]]\nkind = \"power_loss\"\nwhen = \"1s..3s\"\ntimes = 3\nmend = \"10ms..100ms\"\n"
+        );
+        fs::write(&file, text).expect("written");
+    };
+    scenario("rehearsal");
+    let (file, path) = (file.to_str().expect("UTF-8"), data.to_str().expect("UTF-8"));
+    let run = || sordini(["sim", "run", file, "--image", path], "");
+    let busy = run();
+    assert_eq!(busy.status.code(), Some(2), "{}", text(&busy.stdout));
+    assert!(text(&busy.stderr).contains("is in use by pid"), "{}", text(&busy.stderr));
+    shell.broker.kill();
+
+    let before = everything(&data);
+    let out = run();
+    let said = text(&out.stdout) + &text(&out.stderr);
+    assert!(out.status.success() && said.contains("power_loss "), "{said}");
+    assert!(everything(&data) == before, "the directory is not what it was");
+    let again = text(&run().stdout);
+    let hash = |said: &str| said.split("hash ").nth(1).map(|rest| rest[..16].to_owned());
+    assert_eq!(hash(&again), hash(&said));
+
+    scenario("orders");
+    let taken = run();
+    assert_eq!(taken.status.code(), Some(2), "{}", text(&taken.stdout));
+    assert!(text(&taken.stderr).contains("it has orders"), "{}", text(&taken.stderr));
+    let nowhere = sordini(["sim", "replay", file, "--seed", "1", "--image", "nowhere"], "");
+    assert!(text(&nowhere.stderr).contains("nowhere has no file .sordini"));
 }
 
 #[test]

@@ -6,11 +6,6 @@ use sordini_log::{Mono, Wall};
 /// What every wall clock showed when the run began, ms since 1970.
 pub const EPOCH_MS: i64 = 1_700_000_000_000;
 
-/// What a wall clock that is right shows, ms.
-pub fn wall_ms(now: Nanos) -> i64 {
-    EPOCH_MS + (now / MS) as i64
-}
-
 /// The clocks of one node. Both are functions of virtual time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Clock {
@@ -31,6 +26,11 @@ pub struct Clock {
 const RATE_MIN: i128 = 50_000;
 
 impl Clock {
+    /// Clocks in a world that begins at another moment of the wall clock.
+    pub fn beginning(wall_ms: i64) -> Clock {
+        Clock { skew_ms: wall_ms - EPOCH_MS, ..Clock::default() }
+    }
+
     /// The process begins at `now`: its monotonic clock shows 0.
     pub fn boot(&mut self, now: Nanos) {
         self.settle(now);
@@ -79,7 +79,7 @@ impl Clock {
     /// What the wall clock shows at `now`.
     pub fn wall(&self, now: Nanos) -> Wall {
         match self.frozen {
-            0 => Wall(wall_ms(now) + self.skew_ms + self.drifted_ms(now)),
+            0 => Wall(EPOCH_MS + (now / MS) as i64 + self.skew_ms + self.drifted_ms(now)),
             _ => self.stands_at,
         }
     }

@@ -136,6 +136,8 @@ pub struct Remains {
     pub sizes: StorageConfig,
     /// The files on its disk, with their lengths.
     pub files: Vec<(String, u64)>,
+    /// Bytes of the journal that the run began with.
+    pub journal_before: u64,
 }
 
 /// The books of a world.
@@ -173,6 +175,10 @@ pub struct Ledger {
     pub admin: admin::Admin,
     /// What is left of each broker once everybody has gone.
     pub remains: Vec<Remains>,
+    /// What the data directory held on which the run began.
+    pub image: Views,
+    /// The same as it was read in the end.
+    pub image_now: Views,
     /// Topics that were deleted and made again.
     pub incarnations: incarnations::Incarnations,
     /// Offsets that were looked up, with what was said.

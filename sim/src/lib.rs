@@ -11,6 +11,7 @@
 //! | [`fault`], [`load`], [`check`] | what goes wrong, what clients do, what must hold: a file and a row each |
 //! | [`ledger`] | what clients were promised and saw: all that checks may look at |
 //! | [`platter`], [`link`], [`clock`], [`chance`] | disk, connection, clock and randomness as values |
+//! | [`image`] | a real data directory under a simulated disk |
 //! | [`shrink`] | of a run that fails, what is needed for it to fail |
 //! | [`explain`] | a run as one page with a lane for each node and client |
 //! | [`explore`] | a crash at every disk operation of a run |
@@ -30,6 +31,7 @@ pub mod explore;
 pub mod failure;
 pub mod fault;
 pub mod heap;
+pub mod image;
 pub mod ledger;
 pub mod link;
 pub mod load;

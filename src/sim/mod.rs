@@ -5,6 +5,7 @@
 
 mod determinism;
 mod evidence;
+mod image;
 mod list;
 #[cfg(feature = "mutants")]
 mod mutants;
@@ -58,6 +59,9 @@ pub struct RunArgs {
     /// How many runs go on at once
     #[arg(long, default_value_t = 1)]
     jobs: usize,
+    /// Begin on the data directory of a stopped broker, which stays as it is: what it holds must outlive everything that happens
+    #[arg(long, value_name = "DIR")]
+    image: Option<PathBuf>,
 }
 
 /// `sordini sim swarm`
@@ -97,6 +101,9 @@ pub struct ReplayArgs {
     /// Print the scenario too
     #[arg(long)]
     scenario: bool,
+    /// Begin on the data directory of a stopped broker, as `sim run --image` does
+    #[arg(long, value_name = "DIR")]
+    image: Option<PathBuf>,
 }
 
 /// `sordini sim shrink`
@@ -276,9 +283,16 @@ fn write_page(file: &Path, page: &str) -> Result<()> {
     })
 }
 
+/// The same scenario on an image, if there is one.
+fn on(scenario: Arc<Scenario>, image: Option<&image::Opened>) -> Result<Arc<Scenario>> {
+    let Some(image) = image else { return Ok(scenario) };
+    Ok(Arc::new(Scenario::clone(&scenario).on(Arc::clone(&image.image))?))
+}
+
 /// The command that repeats a run.
-fn repeat(file: &Path, seed: u64) -> String {
-    format!("sordini sim replay {} --seed {seed}", file.display())
+fn repeat(file: &Path, seed: u64, image: Option<&Path>) -> String {
+    let image = image.map_or(String::new(), |dir| format!(" --image {}", dir.display()));
+    format!("sordini sim replay {} --seed {seed}{image}", file.display())
 }
 
 #[cfg(test)]

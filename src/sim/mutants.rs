@@ -112,7 +112,7 @@ fn hunt(
 ) -> Result<Option<Kill>> {
     assert!(activate(mutant), "ids come from the table");
     let begun = Instant::now();
-    let crew = Crew { file, seeds: Seeds { from, to }, time, jobs };
+    let crew = Crew { file, image: None, seeds: Seeds { from, to }, time, jobs };
     let failed = crew.first_failure(scenario);
     activate(None);
     let kill = |(seed, check)| Kill { seed, check, seeds: seed - from + 1, after: begun.elapsed() };

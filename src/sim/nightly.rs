@@ -16,7 +16,8 @@ pub fn run(args: &NightlyArgs) -> Result<Verdict> {
     let from = args.from.unwrap_or_else(fresh);
     print(&format!("every scenario below {}\n", args.folder.display()))?;
     let jobs = args.jobs;
-    let scenarios = super::run::run(&RunArgs { file: args.folder.clone(), seed: None, jobs })?;
+    let scenarios =
+        super::run::run(&RunArgs { file: args.folder.clone(), seed: None, jobs, image: None })?;
     print(&format!("\na swarm of {} s; seeds from {from} on\n", args.time.as_secs()))?;
     let seeds = Seeds { from, to: u64::MAX };
     let (failed, summary) = swarm::hunt(&SwarmArgs { seeds, time: Some(args.time), jobs })?;

@@ -1,7 +1,7 @@
 //! `sordini sim replay`: one seed again, or a recorded life of a real broker; with its story if wanted.
 
 use super::summary::Summary;
-use super::{ReplayArgs, Verdict, subject};
+use super::{ReplayArgs, Verdict, image, on, subject};
 use crate::output::print;
 use anyhow::Result;
 use sordini_sim::explain::html;
@@ -13,7 +13,9 @@ pub fn run(args: &ReplayArgs) -> Result<Verdict> {
     if super::recording::is_one(&args.file) {
         return super::recording::run(args);
     }
+    let image = args.image.as_deref().map(image::open).transpose()?;
     let (scenario, seed) = subject(&args.file, args.seed)?;
+    let scenario = on(scenario, image.as_ref())?;
     if args.scenario {
         print(&scenario.text)?;
     }

@@ -2,7 +2,7 @@
 
 use super::summary::Summary;
 use super::swarm::Crew;
-use super::{RunArgs, Seeds, Verdict, scenario};
+use super::{RunArgs, Seeds, Verdict, image, on, scenario};
 use crate::output::print;
 use anyhow::{Context, Result, ensure};
 use std::path::{Path, PathBuf};
@@ -10,9 +10,10 @@ use std::path::{Path, PathBuf};
 /// Runs the command.
 pub fn run(args: &RunArgs) -> Result<Verdict> {
     let files = files(&args.file)?;
+    let image = args.image.as_deref().map(image::open).transpose()?;
     let mut all = Vec::new();
     for file in &files {
-        all.push((file, scenario(file)?));
+        all.push((file, on(scenario(file)?, image.as_ref())?));
     }
     let mut verdict = Verdict::Held;
     for (file, scenario) in all {
@@ -22,7 +23,8 @@ pub fn run(args: &RunArgs) -> Result<Verdict> {
         };
         print(&format!("{}: {}\n", file.display(), scenario.title))?;
         let mut summary = Summary::begin();
-        let crew = Crew { file, seeds, time: None, jobs: args.jobs };
+        let image = args.image.as_deref();
+        let crew = Crew { file, image, seeds, time: None, jobs: args.jobs };
         let failed = crew.work(&|_| scenario.clone(), &mut summary)?;
         print(&summary.show())?;
         if failed {

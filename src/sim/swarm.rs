@@ -21,7 +21,7 @@ pub fn run(args: &SwarmArgs) -> Result<Verdict> {
 pub fn hunt(args: &SwarmArgs) -> Result<(bool, Summary)> {
     let mut summary = Summary::begin();
     let file = Path::new(SWARM);
-    let crew = Crew { file, seeds: args.seeds, time: args.time, jobs: args.jobs };
+    let crew = Crew { file, image: None, seeds: args.seeds, time: args.time, jobs: args.jobs };
     let failed = crew.work(&|seed| Arc::new(draw(seed)), &mut summary)?;
     print(&summary.show())?;
     Ok((failed, summary))
@@ -31,6 +31,8 @@ pub fn hunt(args: &SwarmArgs) -> Result<(bool, Summary)> {
 pub struct Crew<'a> {
     /// What is run, as a command would name it.
     pub file: &'a Path,
+    /// The data directory that runs begin on, as a command would name it.
+    pub image: Option<&'a Path>,
     /// Which seeds.
     pub seeds: Seeds,
     /// How long at most.
@@ -68,7 +70,7 @@ impl Crew<'_> {
             summary.add(&outcome.report);
             if let Some(failure) = outcome.failure {
                 failed = true;
-                let (at, again) = (failure.at / 1_000_000, repeat(self.file, seed));
+                let (at, again) = (failure.at / 1_000_000, repeat(self.file, seed, self.image));
                 print(&format!(
                     "FAILED seed {seed} at {at} ms: {failure}\n  repeat it: {again}\n"
                 ))?;

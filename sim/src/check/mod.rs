@@ -10,6 +10,7 @@ mod agreement;
 mod consumer_view;
 mod dense_offsets;
 mod idempotence;
+mod image_kept;
 mod metadata_linearizable;
 mod no_invention;
 mod over_budget;
@@ -36,6 +37,7 @@ pub struct Check {
 /// Every check, by number.
 pub const CHECKS: &[Check] = &[
     acked_durability::ROW,
+    image_kept::ROW,
     agreement::ROW,
     dense_offsets::ROW,
     no_invention::ROW,

@@ -19,9 +19,8 @@ pub mod wire;
 mod zombie;
 
 use crate::chance::Chance;
-use crate::clock::wall_ms;
 use crate::failure::Failure;
-use crate::heap::{Nanos, SECOND};
+use crate::heap::{MS, Nanos, SECOND};
 use crate::ledger::{Ledger, RecordId, TopicNo};
 use crate::scenario::{BadInput, Params};
 use bytes::BytesMut;
@@ -226,7 +225,12 @@ impl Desk<'_> {
 
     /// The answer to `asked` says that a record is at `offset`.
     pub fn ack(&mut self, asked: &Asked, id: RecordId, offset: i64) {
-        let within = (wall_ms(asked.at), self.wall_ms);
+        let within = (self.asked_ms(asked), self.wall_ms);
         self.ledger.ack(id, offset, asked.accepted, within);
+    }
+
+    /// What the client's wall clock showed when it asked.
+    pub fn asked_ms(&self, asked: &Asked) -> i64 {
+        self.wall_ms - (self.now / MS - asked.at / MS) as i64
     }
 }

@@ -7,7 +7,6 @@
 
 use super::{Ask, Asked, Desk, Load, Outcome, Row, wire};
 use crate::chance::Chance;
-use crate::clock::wall_ms;
 use crate::failure::Failure;
 use crate::heap::MS;
 use crate::ledger::admin::Name;
@@ -317,7 +316,7 @@ fn written(
     (code, base): (Option<i16>, i64),
 ) -> Result<Result<Outcome, Option<i16>>, Failure> {
     let incarnations = &desk.ledger.incarnations;
-    let asked_ms = wall_ms(asked.at);
+    let asked_ms = desk.asked_ms(asked);
     let sure = incarnations.sure(name, asked_ms).copied();
     let to = match id {
         Some(id) => Some(*incarnations.find(id).expect("somebody was told of it")),

@@ -6,7 +6,7 @@ use crate::failure::Failure;
 use crate::ledger::{Part, RecordId, View};
 use bytes::{Bytes, BytesMut};
 use sordini_wire::api::{ApiKey, request_header_version, response_header_version};
-use sordini_wire::batch::{RecordView, split};
+use sordini_wire::batch::{Batch, RecordView, split};
 use sordini_wire::message::Message;
 use sordini_wire::message::fetch::{FetchPartition, FetchRequest, FetchResponse, FetchTopic};
 use sordini_wire::message::header::{RequestHeader, ResponseHeader};
@@ -88,8 +88,21 @@ pub fn list_offsets(topic: &str, partition: i32, timestamp: i64) -> ListOffsetsR
     ListOffsetsRequest { replica_id: -1, topics: vec![topic], ..Default::default() }
 }
 
+/// Tells what the records of a batch are known by.
+pub type Names = fn(&Batch, &mut Vec<(i64, RecordId)>) -> Result<(), String>;
+
 /// What a fetch of one partition brought, or Kafka's code if the broker refused.
 pub fn fetched(body: &mut Reader, version: i16, part: Part) -> Result<Result<View, i16>, Failure> {
+    fetched_by(body, version, part, by_value)
+}
+
+/// The same with other names for records.
+pub fn fetched_by(
+    body: &mut Reader,
+    version: i16,
+    part: Part,
+    names: Names,
+) -> Result<Result<View, i16>, Failure> {
     let answer: FetchResponse = decoded(body, version)?;
     if answer.error_code != 0 {
         return Ok(Err(answer.error_code));
@@ -109,30 +122,39 @@ pub fn fetched(body: &mut Reader, version: i16, part: Part) -> Result<Result<Vie
     if bytes.is_empty() {
         return Ok(Ok(view));
     }
-    let mut add = |offset: i64, value: Option<&[u8]>| {
-        let id = value.and_then(RecordId::of);
-        let id = id.ok_or_else(|| wrong(format!("offset {offset} holds a value of nobody")))?;
-        view.records.push((offset, id));
-        Ok(())
-    };
     for batch in split(bytes.clone()).map_err(|e| wrong(e.to_string()))? {
         batch.check_crc().map_err(|e| wrong(e.to_string()))?;
-        match batch.view().records_plain() {
-            Some(records) => {
-                for record in records {
-                    let RecordView { offset, value, .. } =
-                        record.map_err(|e| wrong(e.to_string()))?;
-                    add(offset, value)?;
-                }
-            }
-            None => {
-                let records = batch.records(RECORD_BYTES_MAX).map_err(|e| wrong(e.to_string()))?;
-                for record in records {
-                    let record = record.map_err(|e| wrong(e.to_string()))?;
-                    add(record.offset, record.value.as_deref())?;
-                }
-            }
-        }
+        names(&batch, &mut view.records).map_err(wrong)?;
     }
     Ok(Ok(view))
+}
+
+/// Records that clients of a run sent say in their values which they are.
+pub fn by_value(batch: &Batch, into: &mut Vec<(i64, RecordId)>) -> Result<(), String> {
+    let mut add = |offset: i64, value: Option<&[u8]>| {
+        let id = value.and_then(RecordId::of);
+        into.push((offset, id.ok_or_else(|| format!("offset {offset} holds a value of nobody"))?));
+        Ok(())
+    };
+    match batch.view().records_plain() {
+        Some(records) => records.into_iter().try_for_each(|record| {
+            let RecordView { offset, value, .. } = record.map_err(|e| e.to_string())?;
+            add(offset, value)
+        }),
+        None => {
+            let records = batch.records(RECORD_BYTES_MAX).map_err(|e| e.to_string())?;
+            records.into_iter().try_for_each(|record| {
+                let record = record.map_err(|e| e.to_string())?;
+                add(record.offset, record.value.as_deref())
+            })
+        }
+    }
+}
+
+/// Of anybody else's records it is enough that they are the same: each is known by the checksum of its batch.
+pub fn by_checksum(batch: &Batch, into: &mut Vec<(i64, RecordId)>) -> Result<(), String> {
+    let header = batch.header();
+    let name = RecordId(u64::from(header.crc()));
+    into.extend((header.base_offset()..batch.next_offset()).map(|offset| (offset, name)));
+    Ok(())
 }

@@ -6,7 +6,7 @@
 //! order it likes. The same holds for the length.
 
 use super::Fate;
-use super::image::{Image, PAGE_BYTES, SECTOR_BYTES, Sector};
+use super::image::{Base, Image, PAGE_BYTES, SECTOR_BYTES, Sector};
 use super::veil::{Shown, Veil};
 use crate::digest::Digest;
 use std::collections::{BTreeMap, BTreeSet};
@@ -54,6 +54,11 @@ struct Lie {
 }
 
 impl File {
+    /// A file that holds a base, all of it durable.
+    pub fn over(base: Arc<dyn Base>) -> File {
+        File { cached: Image::over(base), ..File::default() }
+    }
+
     /// Length as the process sees it.
     pub fn len(&self) -> u64 {
         self.cached.len()

@@ -1,7 +1,8 @@
-//! The bytes of one simulated file: sparse pages, shared between forks until written.
+//! The bytes of one simulated file: sparse pages, shared between forks until written, over a base that nobody writes to.
 
 use crate::digest::Digest;
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::Arc;
 
 /// Bytes of a page, the unit that forks share.
@@ -13,14 +14,51 @@ pub const SECTOR_BYTES: u64 = 512;
 /// Content of a sector.
 pub type Sector = [u8; SECTOR_BYTES as usize];
 
-/// A file's length and bytes; a page that is not there is all zero. Bytes beyond the length are zero.
+/// What a file held before the run: somebody else's bytes, which stay as they are.
+pub trait Base: fmt::Debug + Send + Sync {
+    /// How many there are.
+    fn len(&self) -> u64;
+    /// Whether there are none.
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+    /// Fills `out` with those at `at`; all of it lies before their end.
+    fn read(&self, at: u64, out: &mut [u8]);
+}
+
+/// A file's length and bytes; a page that is not there is that of the base, and all zero behind its end. Bytes beyond the length are
+/// zero.
 #[derive(Clone, Debug, Default)]
 pub struct Image {
     len: u64,
     pages: BTreeMap<u64, Arc<[u8; PAGE_BYTES as usize]>>,
+    base: Option<Under>,
+}
+
+/// A base, as far as it still shows.
+#[derive(Clone, Debug)]
+struct Under {
+    bytes: Arc<dyn Base>,
+    len: u64,
+}
+
+impl Under {
+    /// Fills `out`, which is all zero, with the bytes at `at`, as far as there are any.
+    fn read(&self, at: u64, out: &mut [u8]) {
+        let end = (at + out.len() as u64).min(self.len);
+        if at < end {
+            self.bytes.read(at, &mut out[..(end - at) as usize]);
+        }
+    }
 }
 
 impl Image {
+    /// All of a base, and nothing written.
+    pub fn over(bytes: Arc<dyn Base>) -> Image {
+        let len = bytes.len();
+        Image { len, pages: BTreeMap::new(), base: Some(Under { bytes, len }) }
+    }
+
     /// Length in bytes.
     pub fn len(&self) -> u64 {
         self.len
@@ -31,6 +69,9 @@ impl Image {
     pub fn read(&self, at: u64, len: u64) -> Vec<u8> {
         let end = at.saturating_add(len).min(self.len).max(at);
         let mut out = vec![0; (end - at) as usize];
+        if let Some(base) = &self.base {
+            base.read(at, &mut out);
+        }
         for (page, bytes) in self.pages.range(at / PAGE_BYTES..end.div_ceil(PAGE_BYTES)) {
             let begins = page * PAGE_BYTES;
             let (from, to) = (at.max(begins), end.min(begins + PAGE_BYTES));
@@ -40,7 +81,7 @@ impl Image {
         out
     }
 
-    /// Fills `out` with the bytes at `at`, with zeroes where nothing was written.
+    /// Fills `out` with the bytes at `at`, with zeroes where there are none.
     pub fn read_into(&self, at: u64, out: &mut [u8]) {
         let mut at = at;
         let mut out = out;
@@ -49,7 +90,12 @@ impl Image {
             let n = out.len().min(PAGE_BYTES as usize - from);
             match self.pages.get(&page) {
                 Some(bytes) => out[..n].copy_from_slice(&bytes[from..from + n]),
-                None => out[..n].fill(0),
+                None => {
+                    out[..n].fill(0);
+                    if let Some(base) = &self.base {
+                        base.read(at, &mut out[..n]);
+                    }
+                }
             }
             at += n as u64;
             out = &mut out[n..];
@@ -75,8 +121,11 @@ impl Image {
         if len < self.len {
             self.pages.split_off(&len.div_ceil(PAGE_BYTES));
             let within = (len % PAGE_BYTES) as usize;
-            if within > 0 && self.pages.contains_key(&(len / PAGE_BYTES)) {
+            if within > 0 && (self.pages.contains_key(&(len / PAGE_BYTES)) || self.base.is_some()) {
                 self.page(len / PAGE_BYTES)[within..].fill(0);
+            }
+            if let Some(base) = &mut self.base {
+                base.len = base.len.min(len);
             }
         }
         self.len = len;
@@ -101,20 +150,39 @@ impl Image {
     /// Adds length and content to `digest`.
     pub fn digest(&self, digest: &mut Digest) {
         digest.number(self.len);
-        for (n, page) in self.pages.iter().filter(|(_, page)| page.iter().any(|&b| b != 0)) {
-            digest.number(*n);
-            digest.bytes(page.as_slice());
+        let mut add = |n: u64, page: &[u8; PAGE_BYTES as usize]| {
+            if page.iter().any(|&b| b != 0) {
+                digest.number(n);
+                digest.bytes(page.as_slice());
+            }
+        };
+        if self.base.is_none() {
+            return self.pages.iter().for_each(|(n, page)| add(*n, page));
+        }
+        let mut page = [0; PAGE_BYTES as usize];
+        for n in 0..self.len.div_ceil(PAGE_BYTES) {
+            self.read_into(n * PAGE_BYTES, &mut page);
+            add(n, &page);
         }
     }
 
     fn page(&mut self, n: u64) -> &mut [u8; PAGE_BYTES as usize] {
-        Arc::make_mut(self.pages.entry(n).or_insert_with(|| Arc::new([0; PAGE_BYTES as usize])))
+        let base = &self.base;
+        let page = self.pages.entry(n).or_insert_with(|| {
+            let mut page = [0; PAGE_BYTES as usize];
+            if let Some(base) = base {
+                base.read(n * PAGE_BYTES, &mut page);
+            }
+            Arc::new(page)
+        });
+        Arc::make_mut(page)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::chance::Chance;
 
     #[test]
     fn what_was_cut_off_does_not_come_back() {
@@ -125,6 +193,57 @@ mod tests {
         let mut expected = vec![0; 9000];
         expected[4000..4100].fill(7);
         assert_eq!(image.read(0, 10_000), expected);
+    }
+
+    #[derive(Debug)]
+    struct Held(Vec<u8>);
+
+    impl Base for Held {
+        fn len(&self) -> u64 {
+            self.0.len() as u64
+        }
+        fn read(&self, at: u64, out: &mut [u8]) {
+            out.copy_from_slice(&self.0[at as usize..at as usize + out.len()]);
+        }
+    }
+
+    /// Whatever is done, over a base it comes to the same as over the same bytes written first.
+    #[test]
+    fn over_a_base_everything_is_as_if_its_bytes_had_been_written() {
+        let mut chance = Chance::new(7, 1);
+        for _ in 0..300 {
+            let bytes: Vec<u8> = (0..chance.below(20_000)).map(|n| n as u8 | 1).collect();
+            let mut over = Image::over(Arc::new(Held(bytes.clone())));
+            let mut plain = Image::default();
+            plain.write(0, &bytes);
+            for _ in 0..8 {
+                let at = chance.below(25_000);
+                match chance.below(3) {
+                    0 => {
+                        over.set_len(at);
+                        plain.set_len(at);
+                    }
+                    1 => {
+                        let new = vec![chance.bits() as u8; chance.below(9000) as usize];
+                        over.write(at, &new);
+                        plain.write(at, &new);
+                    }
+                    _ => {
+                        let sector = [chance.bits() as u8; SECTOR_BYTES as usize];
+                        over.set_sector(at / SECTOR_BYTES, &sector);
+                        plain.set_sector(at / SECTOR_BYTES, &sector);
+                    }
+                }
+                assert_eq!(over.read(0, 50_000), plain.read(0, 50_000));
+                assert_eq!(over.sector(at / SECTOR_BYTES), plain.sector(at / SECTOR_BYTES));
+                let digests = [&over, &plain].map(|image| {
+                    let mut digest = Digest::default();
+                    image.digest(&mut digest);
+                    digest.finish()
+                });
+                assert_eq!(digests[0], digests[1]);
+            }
+        }
     }
 
     #[test]

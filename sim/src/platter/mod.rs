@@ -19,19 +19,20 @@ mod veil;
 
 pub use fates::Fates;
 pub use faults::{Fault, Harm, NOBODY, Role, Verb, classify};
-pub use image::SECTOR_BYTES;
+pub use image::{Base, SECTOR_BYTES};
 pub use names::NodeId;
 pub use veil::{Damaged, Harmed, Shown, Spot};
 
 use crate::digest::Digest;
 use bytes::Bytes;
 use file::File;
-use names::Names;
-use sordini_log::LogDir;
+use names::{Names, ROOT};
 use sordini_log::disk::{
     Completion, DirName, Disk, DiskError, DiskOk, DiskOp, FileName, Lane, OpKind,
 };
+use sordini_log::{LogDir, LogId};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
 
 /// What becomes of something unsynced when the power fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -266,6 +267,28 @@ impl Platter {
             }
             _ => false,
         }
+    }
+
+    /// An empty disk comes to hold these directories and files, all of it durable; a directory comes before what is in it.
+    pub fn stand_on(&mut self, dirs: &[String], files: &[(String, Arc<dyn Base>)]) {
+        for dir in dirs {
+            let node = self.new_node();
+            assert!(self.names.link(dir, node, true), "{dir} lies in a directory");
+        }
+        for (path, base) in files {
+            let node = self.new_node();
+            assert!(self.names.link(path, node, false), "{path} lies in a directory");
+            self.used += base.len();
+            self.files.insert(node, File::over(Arc::clone(base)));
+        }
+        self.names.sync_all();
+    }
+
+    /// The logs that have a directory: each with that directory's name.
+    pub fn logs(&self) -> Vec<(LogId, String)> {
+        let dirs = self.names.entries(ROOT).filter(|(_, node)| self.names.is_dir(*node));
+        let log = |(name, _): (&str, NodeId)| Some((self.owner_of(name)?, name.to_owned()));
+        dirs.filter_map(log).collect()
     }
 
     /// Paths of all files, with their lengths in bytes.

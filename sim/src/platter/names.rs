@@ -101,6 +101,13 @@ impl Names {
         done.iter().for_each(|change| change.apply(&mut self.durable));
     }
 
+    /// Every change so far is durable.
+    pub fn sync_all(&mut self) {
+        std::mem::take(&mut self.unsynced)
+            .iter()
+            .for_each(|change| change.apply(&mut self.durable));
+    }
+
     /// How many changes a crash decides about.
     pub fn unsynced(&self) -> usize {
         self.unsynced.len()

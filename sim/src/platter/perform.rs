@@ -318,7 +318,12 @@ impl Platter {
 
     /// The log that a directory's `partition.metadata` names.
     pub(super) fn owner(&self, dir: &DirName) -> Option<LogId> {
-        let node = self.names.find(&format!("{}/partition.metadata", dir.path()))?;
+        self.owner_of(&dir.path())
+    }
+
+    /// The same by the directory's path.
+    pub(super) fn owner_of(&self, dir: &str) -> Option<LogId> {
+        let node = self.names.find(&format!("{dir}/partition.metadata"))?;
         let text = String::from_utf8(self.files.get(&node)?.read(0, 4096)).ok()?;
         let line = text.lines().find_map(|line| line.strip_prefix("log_id:"))?;
         line.trim().parse().ok().map(LogId)
@@ -331,7 +336,7 @@ impl Platter {
         }
     }
 
-    fn new_node(&mut self) -> NodeId {
+    pub(super) fn new_node(&mut self) -> NodeId {
         self.next_node += 1;
         self.next_node
     }

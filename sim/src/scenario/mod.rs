@@ -37,11 +37,13 @@ pub use params::{BadInput, Params, Source, show};
 use crate::check;
 use crate::fault;
 use crate::heap::{Nanos, SECOND};
+use crate::image::Image;
 use crate::load;
 use sordini_core::config::broker::BrokerConfig;
 use sordini_core::limits::Limits;
 use sordini_log::storage::StorageConfig;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use toml::de::DeTable;
 
 /// What a run is made of, but for the seed.
@@ -77,6 +79,8 @@ pub struct Scenario {
     pub faults: Vec<fault::Spec>,
     /// What must hold.
     pub checks: check::Wanted,
+    /// What the first broker's disk holds when a run begins, if anything.
+    pub image: Option<Arc<Image>>,
 }
 
 /// How long things take in a world without faults. Each is the mean of an exponential draw on top of half of it.
@@ -176,6 +180,7 @@ impl Scenario {
             loads,
             faults,
             checks: check::Wanted::read(root)?,
+            image: None,
         })
     }
 }

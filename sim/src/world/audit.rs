@@ -8,7 +8,8 @@ use crate::heap::SECOND;
 use crate::ledger::admin::Name;
 use crate::ledger::incarnations::{Id, PARTITIONS, shared_name};
 use crate::ledger::{Part, Place, TopicNo, View, Views};
-use crate::load::{Asked, wire};
+use crate::load::Asked;
+use crate::load::wire::{self, Names};
 use crate::marks::Mark;
 use bytes::{Bytes, BytesMut};
 use sordini_core::seam::ConnId;
@@ -70,11 +71,12 @@ impl World {
             let mut conn = self.connect(None, node);
             for partition in 0..partitions {
                 let part = Part { topic: TopicNo(number as u16), partition };
-                views.insert(part, self.view(&mut conn, &name, part)?);
+                views.insert(part, self.view(&mut conn, &name, part, wire::by_value)?);
             }
             self.hang_up(conn);
         }
         self.audit_incarnations(&mut views)?;
+        self.audit_image()?;
         self.come_to_rest()?;
         let scenario = std::sync::Arc::clone(&self.scenario);
         self.marks.count(Mark::TailLost, check::lost_tail(&self.ledger, &views));
@@ -102,7 +104,7 @@ impl World {
                 }
                 for partition in 0..if there == Some(one.id) { PARTITIONS } else { 0 } {
                     let part = Part { topic: one.topic, partition };
-                    views.insert(part, self.view(&mut conn, &text, part)?);
+                    views.insert(part, self.view(&mut conn, &text, part, wire::by_value)?);
                 }
             }
             self.hang_up(conn);
@@ -134,7 +136,13 @@ impl World {
     }
 
     /// A partition from the log's start to its high watermark. What the simulator damaged may be refused.
-    fn view(&mut self, conn: &mut ConnId, topic: &str, part: Part) -> Result<View, Failure> {
+    pub(super) fn view(
+        &mut self,
+        conn: &mut ConnId,
+        topic: &str,
+        part: Part,
+        names: Names,
+    ) -> Result<View, Failure> {
         let mut at = self.log_start(*conn, topic, part)?;
         let mut whole = View { start: at, end: at, ..View::default() };
         loop {
@@ -149,8 +157,8 @@ impl World {
                 *conn = self.connect(None, node);
                 continue;
             }
-            let answer = wire::fetched(&mut asked?, 12, part)?;
-            if answer == Err(1) && self.ledger.may_expire(part.topic) {
+            let answer = wire::fetched_by(&mut asked?, 12, part, names)?;
+            if answer == Err(1) && self.may_expire(part) {
                 // Time goes on while an auditor reads.
                 at = self.log_start(*conn, topic, part)?;
                 continue;
@@ -180,6 +188,11 @@ impl World {
         }
     }
 
+    /// Whether records of a partition may go by themselves. Nobody knows what the settings of an image's topics want.
+    fn may_expire(&self, part: Part) -> bool {
+        self.ledger.may_expire(part.topic) || self.ledger.image.contains_key(&part)
+    }
+
     fn log_start(&mut self, conn: ConnId, topic: &str, part: Part) -> Result<i64, Failure> {
         let request = wire::list_offsets(topic, part.partition, -2);
         let mut body = self.ask(conn, &request, 7, ListOffsetsRequest::API_KEY)?;
@@ -192,7 +205,7 @@ impl World {
     }
 
     /// Sends a request and waits for its answer.
-    fn ask<M: Message>(
+    pub(super) fn ask<M: Message>(
         &mut self,
         conn: ConnId,
         request: &M,

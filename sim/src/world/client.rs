@@ -3,7 +3,6 @@
 
 use super::{Actor, Happening, Kind, World};
 use crate::chance::{Chance, Purpose, Who};
-use crate::clock::wall_ms;
 use crate::failure::Failure;
 use crate::heap::{MS, Nanos};
 use crate::ledger::TopicNo;
@@ -250,7 +249,7 @@ impl World {
 
     /// Operations that are due begin.
     fn begin_operations(&mut self, id: u32) {
-        let (now, seed) = (self.now, self.seed);
+        let (now, seed, wall_ms) = (self.now, self.seed, self.wall_ms());
         let client = &mut self.clients[id as usize];
         while client.making && client.next.1 <= now {
             let (n, due) = client.next;
@@ -262,7 +261,7 @@ impl World {
                     &mut chance,
                     &mut self.ledger,
                     &mut client.correlation,
-                    (client.id, client.topic, now),
+                    (client.id, client.topic, now, wall_ms),
                 );
                 client.load.sample(&mut desk);
             }
@@ -271,6 +270,7 @@ impl World {
 
     /// Everything that the client wants to send goes out.
     fn send_requests(&mut self, id: u32) {
+        let wall_ms = self.wall_ms();
         loop {
             let client = &mut self.clients[id as usize];
             let Some(conn) = client.conn else { return };
@@ -279,7 +279,7 @@ impl World {
                     &mut client.content,
                     &mut self.ledger,
                     &mut client.correlation,
-                    (client.id, client.topic, self.now),
+                    (client.id, client.topic, self.now, wall_ms),
                 );
                 client.load.send(&mut desk)
             } else {
@@ -339,6 +339,7 @@ impl World {
         asked: &Asked,
         body: &mut Reader,
     ) -> Result<Outcome, Failure> {
+        let wall_ms = self.wall_ms();
         let client = &mut self.clients[id as usize];
         if !client.ready {
             let topic = &mut self.ledger.topics[usize::from(client.topic.0)];
@@ -350,7 +351,7 @@ impl World {
             &mut client.content,
             &mut self.ledger,
             &mut client.correlation,
-            (client.id, client.topic, self.now),
+            (client.id, client.topic, self.now, wall_ms),
         );
         let outcome = client.load.classify(&mut desk, asked, body)?;
         if body.remaining() > 0 {
@@ -382,13 +383,14 @@ impl World {
 
     /// The client's connection is gone.
     pub(super) fn client_loses(&mut self, id: u32) {
+        let wall_ms = self.wall_ms();
         let client = &mut self.clients[id as usize];
         client.disconnected(self.now);
         let mut desk = desk(
             &mut client.content,
             &mut self.ledger,
             &mut client.correlation,
-            (client.id, client.topic, self.now),
+            (client.id, client.topic, self.now, wall_ms),
         );
         client.load.lost(&mut desk);
         self.tell_as(Kind::Unknown, Actor::Client(id), || "loses its connection".to_owned());
@@ -411,7 +413,7 @@ fn desk<'a>(
     chance: &'a mut Chance,
     ledger: &'a mut crate::ledger::Ledger,
     correlation: &'a mut i32,
-    (client, topic, now): (u32, TopicNo, Nanos),
+    (client, topic, now, wall_ms): (u32, TopicNo, Nanos, i64),
 ) -> Desk<'a> {
-    Desk { client, topic, now, wall_ms: wall_ms(now), chance, ledger, correlation }
+    Desk { client, topic, now, wall_ms, chance, ledger, correlation }
 }

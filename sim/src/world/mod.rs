@@ -13,6 +13,7 @@
 //! | `net` | links: pieces on their way, resets, the kernel's windows |
 //! | `doom` | ends that wait for a process: storms of crashes, crashes at an operation |
 //! | `client` | the body of a client: connecting, timeouts, frames |
+//! | `held` | what the data directory holds that a run began on |
 //! | `audit` | an auditor who reads everything through the wire |
 //! | `rest` | everybody leaves, and what is left is written down |
 //! | `trace` | the hash of everything that happens, and the story for people |
@@ -22,6 +23,7 @@
 mod audit;
 pub mod client;
 pub mod doom;
+mod held;
 mod net;
 mod node;
 mod rest;
@@ -33,10 +35,11 @@ pub use node::{Death, Node};
 pub use trace::{Actor, Kind, Line};
 
 use crate::chance::{Chance, Purpose, Who};
+use crate::clock::EPOCH_MS;
 use crate::digest::Digest;
 use crate::failure::Failure;
 use crate::fault::{FAULTS, Hit, Strike};
-use crate::heap::{Heap, Nanos};
+use crate::heap::{Heap, MS, Nanos};
 use crate::ledger::{Ledger, Retention, TopicNo};
 use crate::marks::Marks;
 use crate::scenario::Scenario;
@@ -85,6 +88,8 @@ pub struct World {
     pub seed: u64,
     /// Virtual time.
     pub now: Nanos,
+    /// What a clock that is right shows at its beginning, ms since 1970.
+    pub begins_ms: i64,
     /// Events so far.
     pub events: u64,
     /// The brokers.
@@ -140,6 +145,7 @@ impl World {
         let mut world = World {
             seed,
             now: 0,
+            begins_ms: scenario.image.as_ref().map_or(EPOCH_MS, |image| image.wall_ms),
             events: 0,
             nodes: (0..scenario.nodes).map(|n| Node::new(seed, n, &scenario)).collect(),
             clients,
@@ -163,6 +169,7 @@ impl World {
             net_ops: Vec::new(),
             scenario,
         };
+        world.stand_on_image();
         for n in 0..world.strikes.len() {
             let strike = &world.strikes[n];
             let mut ties = Chance::of(seed, Who::Fault(strike.stream), Purpose::Ties);
@@ -172,6 +179,11 @@ impl World {
         (0..world.nodes.len() as u32).for_each(|n| world.boot(n));
         (0..world.clients.len()).for_each(|n| world.wake_client(n as u32, 0));
         world
+    }
+
+    /// What a clock that is right shows, ms.
+    pub fn wall_ms(&self) -> i64 {
+        self.begins_ms + (self.now / MS) as i64
     }
 
     /// The next event happens. False if nothing is to come.

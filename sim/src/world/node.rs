@@ -4,7 +4,7 @@ use super::doom::{Storm, Trap};
 use super::trace::{self, Actor, Kind, Line};
 use super::{Happening, World};
 use crate::chance::{Chance, Purpose, Who};
-use crate::clock::{Clock, wall_ms};
+use crate::clock::Clock;
 use crate::digest::Digest;
 use crate::failure::Failure;
 use crate::heap::{MS, Nanos};
@@ -342,6 +342,7 @@ impl World {
 
     /// A turn: what has come, one flush, and the effects.
     pub(super) fn turn(&mut self, id: u32, life: u32) -> Result<(), Failure> {
+        let right_ms = self.wall_ms();
         let World { nodes, hash, story, net_ops, marks, now, ledger, .. } = self;
         let node = &mut nodes[id as usize];
         if !node.up || node.life != life {
@@ -352,7 +353,6 @@ impl World {
             return Ok(());
         }
         let at = node.now(*now);
-        let right_ms = wall_ms(*now);
         ledger.ahead_ms = ledger.ahead_ms.max(at.wall.0 - right_ms);
         ledger.behind_ms = ledger.behind_ms.max(right_ms - at.wall.0);
         let count = node.inbox.len().min(EVENTS_PER_TURN_MAX);

@@ -1,6 +1,6 @@
 //! Everybody leaves, everything comes to rest, and what is left is written down for a check.
 
-use super::World;
+use super::{World, held};
 use crate::failure::Failure;
 use crate::heap::{MS, Nanos, SECOND};
 use crate::ledger::Remains;
@@ -31,12 +31,14 @@ impl World {
         self.run_until(LINGER, "resources", "the end of every connection", ended)?;
         self.settle()?;
         self.ledger.remains.clear();
+        let image = self.scenario.image.as_ref().map_or(0, |image| image.bytes_below("journal"));
         for node in self.nodes.iter().filter(|node| node.up) {
             self.ledger.remains.push(Remains {
                 node: node.id,
                 census: node.shard.census(),
                 sizes: self.scenario.storage.clone(),
                 files: node.platter.list(),
+                journal_before: if node.id == held::NODE { image } else { 0 },
             });
         }
         Ok(())
