@@ -183,6 +183,11 @@ mod active {
             known_from: "Rebello et al., ATC 2020; fsyncgate",
         },
         Mutant {
+            id: "S03",
+            change: "recovery cuts at the first group that is damaged, although a later one proves that it was durable",
+            known_from: "Kafka's LogLoader; Protocol-Aware Recovery, FAST 2018; FAST 2017",
+        },
+        Mutant {
             id: "S07",
             change: "the name of a new segment is never made durable",
             known_from: "KAFKA-3968",

@@ -32,6 +32,7 @@ use crate::disk::BLOCK_BYTES;
 use crate::id::{GroupSeq, Lsn};
 use crate::time::Wall;
 use bytes::Bytes;
+use sordini_mutant::mutant;
 use survey::{Candidate, Survey};
 
 /// A recovered journal.
@@ -271,7 +272,8 @@ impl<'a> Recovery<'a> {
                 (_, Damage { old: 0, torn: 0, .. }) => Extent::Whole,
                 _ => Extent::Torn,
             };
-            match verdict(extent, s.seq <= covered, cut.is_some()) {
+            let proven = mutant!(S03, s.seq <= covered, extent == Extent::Whole);
+            match verdict(extent, proven, cut.is_some()) {
                 Verdict::Keep => self.keep(s)?,
                 Verdict::Faulty => self.keep_faulty(s, suspects.get(i + 1)),
                 Verdict::Cut | Verdict::CutAndReport => {
@@ -282,12 +284,14 @@ impl<'a> Recovery<'a> {
                     self.image.findings.push(Finding::Cut { seq, lsn, at, damage });
                     self.image.next_lsn = c.lsn;
                     self.image.tail.get_or_insert(at);
+                    mutant!(S03, (), break);
                 }
                 Verdict::End => {
                     // A group that nothing is left of and nothing proves, in front of one that is
                     // there.
                     let lsn = self.image.next_lsn;
                     cut.get_or_insert(Where { seq: s.seq, lsn, file: 0 });
+                    mutant!(S03, (), break);
                 }
                 Verdict::Refuse => {
                     let c = s.candidate.or(suspects[i..].iter().find_map(|s| s.candidate));
