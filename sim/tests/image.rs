@@ -59,8 +59,11 @@ mend = "100ms..1s"
 /// When the ordinary day was: long after simulated time usually begins.
 const WALL_MS: i64 = 1_900_000_000_000;
 
+/// A path below the data directory, and what the file holds.
+type File = (String, Arc<dyn Base>);
+
 /// What a broker leaves that dies after an ordinary day: its files, and its directories.
-fn left_behind() -> (Vec<String>, Vec<(String, Arc<dyn Base>)>) {
+fn left_behind() -> (Vec<String>, Vec<File>) {
     let mut world = World::new(3, Arc::new(Scenario::parse("before", BEFORE).expect("good")));
     while world.now < world.scenario.span {
         world.step().expect("nothing goes wrong");

@@ -1,7 +1,6 @@
 //! Stories about looking up: by time, hot and cold, and without an index.
 
 use super::*;
-use crate::disk::Query;
 
 #[test]
 fn time_is_found_hot_and_cold_and_between() {
