@@ -5,7 +5,6 @@
 use super::aim::Aim;
 use super::{Fault, Hit, Row};
 use crate::chance::Chance;
-use crate::platter::Shown;
 use crate::scenario::{BadInput, Params};
 use crate::world::World;
 use std::sync::Arc;
@@ -38,12 +37,7 @@ impl Fault for LostWrite {
         self.aim.strike(world, hit, |platter, hit, _, spot| {
             let one = hit.chance.within(spot.sectors.clone());
             let lost = if self.sector { one..one + 1 } else { spot.sectors.clone() };
-            let mut laid = false;
-            for sector in lost {
-                let old = platter.superseded(spot.file, sector);
-                laid |= platter.veil(spot.file, sector, Shown::Bytes(Arc::new(old)), hit.n);
-            }
-            laid
+            platter.supersede(spot.file, lost, hit.n)
         })
     }
 

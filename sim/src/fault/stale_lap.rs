@@ -6,7 +6,7 @@
 use super::aim::Aim;
 use super::{Fault, Hit, Row};
 use crate::chance::Chance;
-use crate::platter::{Role, Shown};
+use crate::platter::Role;
 use crate::scenario::{BadInput, Params};
 use crate::world::World;
 use std::sync::Arc;
@@ -37,16 +37,9 @@ impl Fault for StaleLap {
     fn strike(&self, world: &mut World, hit: &mut Hit) -> bool {
         self.aim.strike(world, hit, |platter, hit, _, spot| {
             let Some(group) = platter.group_of(spot) else { return false };
-            let blocks = group.clone().step_by(8);
-            if !blocks.clone().all(|block| platter.is_superseded_block(spot.file, block)) {
-                return false;
-            }
-            let mut laid = false;
-            for sector in group {
-                let old = platter.superseded(spot.file, sector);
-                laid |= platter.veil(spot.file, sector, Shown::Bytes(Arc::new(old)), hit.n);
-            }
-            laid
+            let mut blocks = group.clone().step_by(8);
+            blocks.all(|block| platter.is_superseded_block(spot.file, block))
+                && platter.supersede(spot.file, group, hit.n)
         })
     }
 

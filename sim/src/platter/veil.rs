@@ -121,6 +121,17 @@ impl Platter {
         self.files.values_mut().for_each(|file| file.unveil(owner));
     }
 
+    /// Lays veils over sectors that show what those held before they were last synced. False if that is the same everywhere, or is
+    /// nowhere durable.
+    pub fn supersede(&mut self, file: NodeId, sectors: Range<u64>, owner: u32) -> bool {
+        let mut laid = false;
+        for sector in sectors {
+            let old = self.superseded(file, sector);
+            laid |= self.veil(file, sector, Shown::Bytes(Arc::new(old)), owner);
+        }
+        laid
+    }
+
     /// What a sector was told to keep.
     pub fn pristine(&self, file: NodeId, sector: u64) -> Sector {
         self.files[&file].pristine(sector)
