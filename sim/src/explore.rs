@@ -27,15 +27,11 @@ pub trait Subject: Clone {
     /// The disk operation that comes next is done.
     fn perform(&mut self) -> Result<(), Failure>;
     /// The power fails, in the middle of the operations that were next if `midway`; a new process begins.
-    fn crash(
-        &mut self,
-        midway: bool,
-        fate: &mut dyn FnMut(Unsynced) -> Fate,
-    ) -> Result<(), Failure>;
+    fn crash(&mut self, midway: bool, fate: &mut dyn FnMut(Unsynced) -> Fate);
     /// Whether recovery is over, however it ended.
     fn is_recovered(&self) -> bool;
-    /// Recovery goes on by one step.
-    fn recover_on(&mut self) -> Result<(), Failure>;
+    /// Recovery goes on by one step. False if it waits for nothing.
+    fn recover_on(&mut self) -> Result<bool, Failure>;
     /// Everything that must hold after a recovery. Only for forks: the run does not go on.
     fn check(&mut self) -> Result<(), Failure>;
     /// A recovered fork goes on for a moment without any load.
@@ -127,7 +123,7 @@ impl<S: Subject> Explored<S> {
             self.crashes_here(subject, &mut chance, plan)?;
             if plan.crash_on > 0 && chance.odds(1, plan.crash_on) {
                 let mut fates = Fates::draw(Chance::new(chance.bits(), 4), plan.torn);
-                subject.crash(chance.odds(1, 2), &mut |what| fates.fate(what))?;
+                subject.crash(chance.odds(1, 2), &mut |what| fates.fate(what));
             } else {
                 subject.perform()?;
             }
@@ -181,10 +177,9 @@ impl<S: Subject> Explored<S> {
         let mut fork = subject.clone();
         let before = fork.platter().counts.ops;
         self.crashes += 1;
-        let outcome = fork.crash(midway, fate).and_then(|()| {
-            self.states.insert(fork.platter().digest());
-            self.recover(&mut fork, chance, plan)
-        });
+        fork.crash(midway, fate);
+        self.states.insert(fork.platter().digest());
+        let outcome = self.recover(&mut fork, chance, plan);
         self.ops += fork.platter().counts.ops - before;
         outcome.map_err(|f| {
             let op = subject.platter().counts.ops;
@@ -202,9 +197,9 @@ impl<S: Subject> Explored<S> {
             {
                 crashes_left -= 1;
                 self.within += 1;
-                self.crash_drawn(fork, chance, plan)?;
+                self.crash_drawn(fork, chance, plan);
             }
-            fork.recover_on()?;
+            recover_on(fork)?;
         }
         // A recovered disk that crashes before any load recovers to the same.
         let again = chance.odds(1, 4).then(|| fork.clone());
@@ -213,24 +208,27 @@ impl<S: Subject> Explored<S> {
             for _ in 0..chance.below(8) {
                 again.idle()?;
             }
-            self.crash_drawn(&mut again, chance, plan)?;
+            self.crash_drawn(&mut again, chance, plan);
             while !again.is_recovered() {
-                again.recover_on()?;
+                recover_on(&mut again)?;
             }
             again.check()?;
         }
         Ok(())
     }
 
-    fn crash_drawn(
-        &mut self,
-        fork: &mut S,
-        chance: &mut Chance,
-        plan: Plan,
-    ) -> Result<(), Failure> {
+    fn crash_drawn(&mut self, fork: &mut S, chance: &mut Chance, plan: Plan) {
         self.crashes += 1;
         let mut fates = Fates::draw(Chance::new(chance.bits(), 4), plan.torn);
-        fork.crash(chance.odds(1, 2), &mut |what| fates.fate(what))
+        fork.crash(chance.odds(1, 2), &mut |what| fates.fate(what));
+    }
+}
+
+/// Recovery goes on by one step; a failure if nothing is left that could bring it on.
+fn recover_on<S: Subject>(fork: &mut S) -> Result<(), Failure> {
+    match fork.recover_on()? {
+        true => Ok(()),
+        false => Err(Failure::new("liveness", "recovery waits for nothing")),
     }
 }
 
@@ -263,25 +261,17 @@ impl Subject for World {
         self.step().map(|_| ())
     }
 
-    fn crash(
-        &mut self,
-        midway: bool,
-        fate: &mut dyn FnMut(Unsynced) -> Fate,
-    ) -> Result<(), Failure> {
+    fn crash(&mut self, midway: bool, fate: &mut dyn FnMut(Unsynced) -> Fate) {
         self.down(0, Death::Power { midway, fate });
         self.boot(0);
-        Ok(())
     }
 
     fn is_recovered(&self) -> bool {
         self.nodes[0].listening
     }
 
-    fn recover_on(&mut self) -> Result<(), Failure> {
-        match self.step()? {
-            true => Ok(()),
-            false => Err(Failure::new("liveness", "recovery waits for nothing")),
-        }
+    fn recover_on(&mut self) -> Result<bool, Failure> {
+        self.step()
     }
 
     fn check(&mut self) -> Result<(), Failure> {

@@ -33,24 +33,16 @@ impl Subject for Rig {
         self.step().map(|_| ())
     }
 
-    fn crash(
-        &mut self,
-        midway: bool,
-        fate: &mut dyn FnMut(Unsynced) -> Fate,
-    ) -> Result<(), Failure> {
+    fn crash(&mut self, midway: bool, fate: &mut dyn FnMut(Unsynced) -> Fate) {
         Rig::crash(self, midway, fate);
-        Ok(())
     }
 
     fn is_recovered(&self) -> bool {
         self.is_serving() || self.fatal.is_some()
     }
 
-    fn recover_on(&mut self) -> Result<(), Failure> {
-        match self.idle_turn()? {
-            true => Ok(()),
-            false => Err(Failure::new("liveness", "recovery waits for nothing")),
-        }
+    fn recover_on(&mut self) -> Result<bool, Failure> {
+        self.idle_turn()
     }
 
     fn check(&mut self) -> Result<(), Failure> {
