@@ -192,7 +192,7 @@ fn every_fault_load_and_check_has_a_row_and_a_file() {
     let faults = names(&mut FAULTS.iter().map(|row| row.name));
     assert_eq!(faults, files("sim/src/fault", &["aim"]), "rows and files of sim/src/fault");
     let loads = names(&mut LOADS.iter().map(|row| row.name));
-    assert_eq!(loads, files("sim/src/load", &["wire"]), "rows and files of sim/src/load");
+    assert_eq!(loads, files("sim/src/load", &["single", "wire"]), "rows and files of sim/src/load");
     let checks = names(&mut CHECKS.iter().map(|row| row.name));
     assert_eq!(checks, files("sim/src/check", &[]), "rows and files of sim/src/check");
 }

@@ -6,6 +6,7 @@
 //!
 //! Parameters: `keys` ("all"), the names of keys that are changed, separated by spaces.
 
+use super::single::Single;
 use super::{Ask, Asked, Desk, Load, Outcome, Row, wire};
 use crate::chance::Chance;
 use crate::failure::Failure;
@@ -53,8 +54,7 @@ const MORE: &[(&str, &[&str])] = &[
 #[derive(Clone, Debug)]
 struct Configs {
     keys: Arc<[&'static str]>,
-    wanted: Option<(&'static str, Act)>,
-    sent: Option<Sent>,
+    at_hand: Single<(&'static str, Act), Changes>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -66,13 +66,8 @@ enum Act {
     Describe,
 }
 
-/// A request without an answer.
-#[derive(Clone, Debug)]
-struct Sent {
-    at_ms: i64,
-    /// The changes that it asks for: key, and number in the ledger.
-    changes: Vec<(&'static str, u64)>,
-}
+/// The changes that a request asks for: key, and number in the ledger.
+type Changes = Vec<(&'static str, u64)>;
 
 /// Every key that can be changed here.
 fn all() -> impl Iterator<Item = &'static str> {
@@ -93,7 +88,7 @@ fn make(params: &mut Params<'_>) -> Result<Arc<dyn Load>, BadInput> {
         let known = known.join(" ");
         params.bad(format_args!("keys: expected \"all\" or some of {known}; came \"{names}\""))
     })?;
-    Ok(Arc::new(Configs { keys: keys.into(), wanted: None, sent: None }))
+    Ok(Arc::new(Configs { keys: keys.into(), at_hand: Single::default() }))
 }
 
 fn draw(chance: &mut Chance) -> String {
@@ -109,10 +104,9 @@ impl Load for Configs {
     }
 
     fn sample(&mut self, desk: &mut Desk<'_>) {
-        if self.wanted.is_some() {
+        if !self.at_hand.begins(desk) {
             return;
         }
-        desk.ledger.tally.begun += 1;
         let key = *desk.chance.pick(&self.keys);
         let nasty = table::topic(key).expect("a key of the table").nasty;
         let more = MORE.iter().find(|(name, _)| *name == key).map_or(&[][..], |(_, more)| more);
@@ -126,11 +120,11 @@ impl Load for Configs {
             5 => Act::SetAlone(Some(value).filter(|_| desk.chance.odds(1, 2))),
             _ => Act::Describe,
         };
-        self.wanted = Some((key, act));
+        self.at_hand.want((key, act));
     }
 
     fn send(&mut self, desk: &mut Desk<'_>) -> Option<Ask> {
-        let (key, act) = self.wanted.filter(|_| self.sent.is_none())?;
+        let (key, act) = self.at_hand.due()?;
         let resource_name = Str::from(desk.ledger.topics[usize::from(desk.topic.0)].name.as_str());
         let (now, topic) = (desk.wall_ms, desk.topic);
         let mut change = |key, value| (key, desk.ledger.configs.ask((topic, key), value, now));
@@ -189,7 +183,7 @@ impl Load for Configs {
                 desk.ask(&request, version, 0)
             }
         };
-        self.sent = Some(Sent { at_ms: now, changes });
+        self.at_hand.sent(changes);
         Some(ask)
     }
 
@@ -199,9 +193,7 @@ impl Load for Configs {
         asked: &Asked,
         answer: &mut Reader,
     ) -> Result<Outcome, Failure> {
-        let Some(((key, _), sent)) = self.wanted.zip(self.sent.take()) else {
-            return Err(Failure::new("wire", "an answer that nobody waits for"));
-        };
+        let ((key, act), sent) = self.at_hand.asked()?;
         let code = match asked.key {
             DescribeConfigsRequest::API_KEY => {
                 let answer: DescribeConfigsResponse = wire::decoded(answer, asked.version)?;
@@ -212,7 +204,7 @@ impl Load for Configs {
                         .ok_or_else(|| Failure::new("legal_answers", format!("no {key} shown")))?;
                     let on_topic = shown.config_source == SET_ON_TOPIC;
                     let value = shown.value.as_deref().filter(|_| on_topic);
-                    right(desk, key, value, sent.at_ms)?;
+                    right(desk, key, value, desk.asked_ms(asked))?;
                 }
                 result.map(|result| result.error_code)
             }
@@ -230,41 +222,38 @@ impl Load for Configs {
         let outcome = match code {
             Some(0) => {
                 let made = |(key, n): &(_, u64)| configs.made((topic, *key), *n, now);
-                sent.changes.iter().for_each(made);
+                sent.iter().for_each(made);
                 Outcome::Success
             }
             // A lag beyond the other one.
             Some(40) if key.ends_with(".compaction.lag.ms") => {
                 let refused = |(key, n): &(_, u64)| configs.refused((topic, *key), *n);
-                sent.changes.iter().for_each(refused);
+                sent.iter().for_each(refused);
                 Outcome::Refused(40)
             }
             Some(code @ (7 | 56)) => {
                 let lost = |(key, n): &(_, u64)| configs.lost((topic, *key), *n);
-                sent.changes.iter().for_each(lost);
+                sent.iter().for_each(lost);
                 Outcome::Unknown(code)
             }
             code => {
-                let what = format!("{:?} was answered {code:?}", self.wanted);
+                let what = format!("{act:?} of {key} was answered {code:?}");
                 return Err(Failure::new("legal_answers", what));
             }
         };
-        self.wanted = None;
+        self.at_hand.done();
         Ok(outcome)
     }
 
     fn lost(&mut self, desk: &mut Desk<'_>) {
-        // Whether it was made others will see.
-        if let Some(sent) = self.sent.take() {
-            desk.ledger.tally.unknown += 1;
-            self.wanted = None;
+        if let Some(sent) = self.at_hand.lost(desk) {
             let (topic, configs) = (desk.topic, &mut desk.ledger.configs);
-            sent.changes.iter().for_each(|(key, n)| configs.lost((topic, *key), *n));
+            sent.iter().for_each(|(key, n)| configs.lost((topic, *key), *n));
         }
     }
 
     fn is_finished(&self) -> bool {
-        self.wanted.is_none()
+        self.at_hand.is_finished()
     }
 }
 

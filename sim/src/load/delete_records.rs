@@ -5,6 +5,7 @@
 //!
 //! Parameters: `most` (20), how many records are deleted at once.
 
+use super::single::Single;
 use super::{Ask, Asked, Desk, Load, Outcome, Row, wire};
 use crate::chance::Chance;
 use crate::failure::Failure;
@@ -27,9 +28,8 @@ pub const ROW: Row = Row {
 #[derive(Clone, Debug)]
 struct DeleteRecords {
     most: u64,
-    wanted: Option<Wish>,
-    /// What was known when the wish was sent; live while an answer is waited for.
-    sent: Option<Known>,
+    /// With what was known when the wish was sent.
+    at_hand: Single<Wish, Known>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -41,7 +41,7 @@ struct Wish {
 
 fn make(params: &mut Params<'_>) -> Result<Arc<dyn Load>, BadInput> {
     let most = params.number("most", 1..100_000)?.unwrap_or(20);
-    Ok(Arc::new(DeleteRecords { most, wanted: None, sent: None }))
+    Ok(Arc::new(DeleteRecords { most, at_hand: Single::default() }))
 }
 
 fn draw(chance: &mut Chance) -> String {
@@ -54,7 +54,7 @@ impl Load for DeleteRecords {
     }
 
     fn sample(&mut self, desk: &mut Desk<'_>) {
-        if self.wanted.is_some() {
+        if !self.at_hand.begins(desk) {
             return;
         }
         let partitions = desk.ledger.topics[usize::from(desk.topic.0)].partitions;
@@ -66,13 +66,12 @@ impl Load for DeleteRecords {
             1 => end + 1_000_000,
             _ => (floor + desk.chance.below(self.most) as i64).min(end),
         };
-        desk.ledger.tally.begun += 1;
-        self.wanted = Some(Wish { part, offset });
+        self.at_hand.want(Wish { part, offset });
     }
 
     fn send(&mut self, desk: &mut Desk<'_>) -> Option<Ask> {
-        let Wish { part, offset } = self.wanted.filter(|_| self.sent.is_none())?;
-        self.sent = Some(desk.ledger.known(part));
+        let Wish { part, offset } = self.at_hand.due()?;
+        self.at_hand.sent(desk.ledger.known(part));
         if !Wish::is_beyond(offset) {
             desk.ledger.ask_start(part, (offset >= 0).then_some(offset));
         }
@@ -98,9 +97,7 @@ impl Load for DeleteRecords {
         let answer: DeleteRecordsResponse = wire::decoded(answer, asked.version)?;
         let found = answer.topics.first().and_then(|t| t.partitions.first());
         let found = found.ok_or_else(|| Failure::new("wire", "an answer without partition"))?;
-        let Some((Wish { part, offset }, known)) = self.wanted.zip(self.sent) else {
-            return Err(Failure::new("wire", "an answer that nobody waits for"));
-        };
+        let (Wish { part, offset }, &known) = self.at_hand.asked()?;
         let outcome = match found.error_code {
             0 if found.low_watermark >= offset && !Wish::is_beyond(offset) => {
                 if offset < 0 {
@@ -122,20 +119,16 @@ impl Load for DeleteRecords {
                 return Err(Failure::new("legal_answers", what));
             }
         };
-        (self.wanted, self.sent) = (None, None);
+        self.at_hand.done();
         Ok(outcome)
     }
 
     fn lost(&mut self, desk: &mut Desk<'_>) {
-        // Whether it was done a reader will see; to ask once more would do no harm and prove nothing.
-        if self.sent.take().is_some() {
-            desk.ledger.tally.unknown += 1;
-            self.wanted = None;
-        }
+        self.at_hand.lost(desk);
     }
 
     fn is_finished(&self) -> bool {
-        self.wanted.is_none()
+        self.at_hand.is_finished()
     }
 }
 

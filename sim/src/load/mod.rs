@@ -14,6 +14,7 @@ mod hostile;
 mod produce;
 mod recreate;
 mod seek;
+mod single;
 mod topics;
 pub mod wire;
 mod zombie;

@@ -25,10 +25,7 @@ use sordini_wire::codec::Codec;
 use sordini_wire::message::Message;
 use sordini_wire::message::api_versions::{ApiVersionsRequest, ApiVersionsResponse};
 use sordini_wire::message::init_producer_id::{InitProducerIdRequest, InitProducerIdResponse};
-use sordini_wire::message::produce::{
-    PartitionProduceData, ProduceRequest, ProduceResponse, TopicProduceData,
-};
-use sordini_wire::primitive::{Reader, Records, Str};
+use sordini_wire::primitive::{Reader, Str, Uuid};
 use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::Arc;
@@ -219,23 +216,8 @@ impl Load for Produce {
             desk.ledger.weigh(batch.first, bytes.len());
             bytes
         });
-        let partition_data = PartitionProduceData {
-            index: batch.part.partition,
-            records: Some(Records::from(bytes.clone())),
-            ..Default::default()
-        };
-        let topic = TopicProduceData {
-            name: self.topic_name.clone(),
-            partition_data: vec![partition_data],
-            ..Default::default()
-        };
-        let request = ProduceRequest {
-            transactional_id: None,
-            acks: -1,
-            timeout_ms: 30_000,
-            topic_data: vec![topic],
-            ..Default::default()
-        };
+        let (name, partition) = (self.topic_name.clone(), batch.part.partition);
+        let request = wire::produce(name, Uuid::ZERO, partition, bytes.clone());
         self.in_flight += 1;
         self.aside = self.asides > 0 && desk.chance.odds(1, self.asides);
         let version = *desk.chance.pick(&[3, 7, 9, 12]);
@@ -308,10 +290,7 @@ impl Produce {
         asked: &Asked,
         answer: &mut Reader,
     ) -> Result<Outcome, Failure> {
-        let answer: ProduceResponse = wire::decoded(answer, asked.version)?;
-        let answer = answer.responses.first().and_then(|t| t.partition_responses.first());
-        let answer =
-            answer.ok_or_else(|| Failure::new("wire", "a produce answer without partition"))?;
+        let answer = wire::produced(answer, asked.version)?;
         let batch = self.batches.front().expect("answers come in order");
         // What was acknowledged before it was durable may be gone, and with it what is known of the producer.
         let forgotten = desk.ledger.may_have_lost(desk.client, batch.part);
@@ -449,11 +428,6 @@ const CODECS: [Codec; 8] = [
 ];
 
 fn ask_producer_id(desk: &mut Desk<'_>) -> Ask {
-    let request = InitProducerIdRequest {
-        transactional_id: None,
-        transaction_timeout_ms: 60_000,
-        ..Default::default()
-    };
     let version = *desk.chance.pick(&[0, 2, 4]);
-    desk.ask(&request, version, 0)
+    desk.ask(&wire::producer_id(), version, 0)
 }

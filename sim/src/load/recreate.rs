@@ -5,6 +5,7 @@
 //!
 //! Parameters: `names` (2), how many names there are.
 
+use super::single::Single;
 use super::{Ask, Asked, Desk, Load, Outcome, Row, wire};
 use crate::chance::Chance;
 use crate::failure::Failure;
@@ -15,17 +16,13 @@ use crate::ledger::{Known, Part, Place, RecordId, View};
 use crate::scenario::{BadInput, Params};
 use sordini_wire::batch::BatchBuilder;
 use sordini_wire::codec::Codec;
-use sordini_wire::message::create_topics::{
-    CreatableTopic, CreateTopicsRequest, CreateTopicsResponse,
-};
+use sordini_wire::message::create_topics::CreateTopicsResponse;
 use sordini_wire::message::delete_topics::{
     DeleteTopicState, DeleteTopicsRequest, DeleteTopicsResponse,
 };
-use sordini_wire::message::metadata::{MetadataRequest, MetadataRequestTopic, MetadataResponse};
-use sordini_wire::message::produce::{
-    PartitionProduceData, ProduceRequest, ProduceResponse, TopicProduceData,
-};
-use sordini_wire::primitive::{Reader, Records, Str, Uuid};
+use sordini_wire::message::metadata::MetadataResponse;
+use sordini_wire::message::produce::ProduceResponse;
+use sordini_wire::primitive::{Reader, Str, Uuid};
 use std::sync::Arc;
 
 /// Its row.
@@ -39,9 +36,8 @@ pub const ROW: Row = Row {
 #[derive(Clone, Debug)]
 struct Recreate {
     names: u64,
-    wanted: Option<Wish>,
-    /// When it was sent, ms, and what was known of the partition then; live while an answer is waited for.
-    sent: Option<(i64, Known)>,
+    /// With what was known of the partition when it was sent.
+    at_hand: Single<Wish, Known>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -61,7 +57,7 @@ enum Act {
 
 fn make(params: &mut Params<'_>) -> Result<Arc<dyn Load>, BadInput> {
     let names = params.number("names", 1..100)?.unwrap_or(2);
-    Ok(Arc::new(Recreate { names, wanted: None, sent: None }))
+    Ok(Arc::new(Recreate { names, at_hand: Single::default() }))
 }
 
 fn draw(chance: &mut Chance) -> String {
@@ -74,10 +70,9 @@ impl Load for Recreate {
     }
 
     fn sample(&mut self, desk: &mut Desk<'_>) {
-        if self.wanted.is_some() {
+        if !self.at_hand.begins(desk) {
             return;
         }
-        desk.ledger.tally.begun += 1;
         let node = desk.ledger.topics[usize::from(desk.topic.0)].node;
         let name = (node, desk.chance.below(self.names) as u16);
         let newest = desk.ledger.incarnations.newest(name).copied();
@@ -103,41 +98,21 @@ impl Load for Recreate {
             (22..27, _) => Act::Create,
             _ => Act::Look,
         };
-        self.wanted = Some(Wish { name, act });
+        self.at_hand.want(Wish { name, act });
     }
 
     fn send(&mut self, desk: &mut Desk<'_>) -> Option<Ask> {
-        let Wish { name, act } = self.wanted.filter(|_| self.sent.is_none())?;
+        let Wish { name, act } = self.at_hand.due()?;
         let text = shared_name(name);
         let mut known = Known::default();
         let ask = match act {
             Act::Look => {
-                let topic = MetadataRequestTopic {
-                    name: Some(Str::from(text.as_str())),
-                    ..Default::default()
-                };
-                let request = MetadataRequest {
-                    topics: Some(vec![topic]),
-                    allow_auto_topic_creation: false,
-                    ..Default::default()
-                };
                 let version = *desk.chance.pick(&[10, 12]);
-                desk.ask(&request, version, 0)
+                desk.ask(&wire::describe_topic(&text, false), version, 0)
             }
             Act::Create => {
-                let topic = CreatableTopic {
-                    name: Str::from(text.as_str()),
-                    num_partitions: PARTITIONS,
-                    replication_factor: 1,
-                    ..Default::default()
-                };
-                let request = CreateTopicsRequest {
-                    topics: vec![topic],
-                    timeout_ms: 30_000,
-                    ..Default::default()
-                };
                 let version = *desk.chance.pick(&[5, 7, 7]);
-                desk.ask(&request, version, 0)
+                desk.ask(&wire::create_topic(&text, PARTITIONS, 30_000), version, 0)
             }
             Act::Delete(id) => {
                 desk.ledger.ask_deletion(name, id);
@@ -167,7 +142,7 @@ impl Load for Recreate {
                 ask
             }
         };
-        self.sent = Some((desk.wall_ms, known));
+        self.at_hand.sent(known);
         Some(ask)
     }
 
@@ -177,10 +152,8 @@ impl Load for Recreate {
         asked: &Asked,
         answer: &mut Reader,
     ) -> Result<Outcome, Failure> {
-        let Some((Wish { name, act }, (asked_ms, known))) = self.wanted.zip(self.sent) else {
-            return Err(Failure::new("wire", "an answer that nobody waits for"));
-        };
-        let now = desk.wall_ms;
+        let (Wish { name, act }, &known) = self.at_hand.asked()?;
+        let (asked_ms, now) = (desk.asked_ms(asked), desk.wall_ms);
         let told = |desk: &mut Desk<'_>, id: Uuid| {
             let told = desk.ledger.told_incarnation(name, id.0, asked_ms, now);
             told.map(|_| Outcome::Success)
@@ -251,7 +224,7 @@ impl Load for Recreate {
                 }
             }
         };
-        (self.wanted, self.sent) = (None, None);
+        self.at_hand.done();
         match code {
             Ok(outcome) => Ok(outcome),
             // Damaged on its way, no leader yet, no time, no room on the disk.
@@ -265,14 +238,11 @@ impl Load for Recreate {
     }
 
     fn lost(&mut self, desk: &mut Desk<'_>) {
-        if self.sent.take().is_some() {
-            desk.ledger.tally.unknown += 1;
-            self.wanted = None;
-        }
+        self.at_hand.lost(desk);
     }
 
     fn is_finished(&self) -> bool {
-        self.wanted.is_none()
+        self.at_hand.is_finished()
     }
 }
 
@@ -285,23 +255,8 @@ fn write(desk: &mut Desk<'_>, name: &str, id: Option<Id>, record: RecordId) -> A
     let bytes = builder.build();
     desk.ledger.weigh(record, bytes.len());
     let part = desk.ledger.of(record).expect("just sent").part;
-    let partition_data = PartitionProduceData {
-        index: part.partition,
-        records: Some(Records::from(bytes)),
-        ..Default::default()
-    };
-    let topic = TopicProduceData {
-        name: Str::from(name),
-        topic_id: id.map_or(Uuid::ZERO, Uuid),
-        partition_data: vec![partition_data],
-        ..Default::default()
-    };
-    let request = ProduceRequest {
-        acks: -1,
-        timeout_ms: 30_000,
-        topic_data: vec![topic],
-        ..Default::default()
-    };
+    let topic_id = id.map_or(Uuid::ZERO, Uuid);
+    let request = wire::produce(Str::from(name), topic_id, part.partition, bytes);
     let version = if id.is_some() { 13 } else { *desk.chance.pick(&[3, 9, 12]) };
     desk.ask(&request, version, 0)
 }

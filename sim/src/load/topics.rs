@@ -5,6 +5,7 @@
 //!
 //! Parameters: `names` (3), how many topics they share.
 
+use super::single::Single;
 use super::{Ask, Asked, Desk, Load, Outcome, Row, wire};
 use crate::chance::Chance;
 use crate::failure::Failure;
@@ -13,13 +14,11 @@ use crate::scenario::{BadInput, Params};
 use sordini_wire::message::create_partitions::{
     CreatePartitionsRequest, CreatePartitionsResponse, CreatePartitionsTopic,
 };
-use sordini_wire::message::create_topics::{
-    CreatableTopic, CreateTopicsRequest, CreateTopicsResponse,
-};
+use sordini_wire::message::create_topics::CreateTopicsResponse;
 use sordini_wire::message::delete_topics::{
     DeleteTopicState, DeleteTopicsRequest, DeleteTopicsResponse,
 };
-use sordini_wire::message::metadata::{MetadataRequest, MetadataRequestTopic, MetadataResponse};
+use sordini_wire::message::metadata::MetadataResponse;
 use sordini_wire::primitive::{Reader, Str};
 use std::sync::Arc;
 
@@ -34,14 +33,13 @@ pub const ROW: Row = Row {
 #[derive(Clone, Debug)]
 struct Topics {
     names: u64,
-    wanted: Option<(u16, Act)>,
-    /// Its number in the ledger; live while an answer is waited for.
-    sent: Option<usize>,
+    /// With its number in the ledger.
+    at_hand: Single<(u16, Act), usize>,
 }
 
 fn make(params: &mut Params<'_>) -> Result<Arc<dyn Load>, BadInput> {
     let names = params.number("names", 1..100)?.unwrap_or(3);
-    Ok(Arc::new(Topics { names, wanted: None, sent: None }))
+    Ok(Arc::new(Topics { names, at_hand: Single::default() }))
 }
 
 fn draw(chance: &mut Chance) -> String {
@@ -54,10 +52,9 @@ impl Load for Topics {
     }
 
     fn sample(&mut self, desk: &mut Desk<'_>) {
-        if self.wanted.is_some() {
+        if !self.at_hand.begins(desk) {
             return;
         }
-        desk.ledger.tally.begun += 1;
         let count = 1 + desk.chance.below(4) as i32;
         let act = match desk.chance.below(8) {
             0 | 1 => Act::Create(count),
@@ -65,32 +62,22 @@ impl Load for Topics {
             4 => Act::Grow(count),
             _ => Act::Describe,
         };
-        self.wanted = Some((desk.chance.below(self.names) as u16, act));
+        self.at_hand.want((desk.chance.below(self.names) as u16, act));
     }
 
     fn send(&mut self, desk: &mut Desk<'_>) -> Option<Ask> {
-        let (number, act) = self.wanted.filter(|_| self.sent.is_none())?;
+        let (number, act) = self.at_hand.due()?;
         let node = desk.ledger.topics[usize::from(desk.topic.0)].node;
-        self.sent = Some(desk.ledger.admin.begin((node, number), act));
-        let name = Str::from(format!("shared-{number}").as_str());
+        self.at_hand.sent(desk.ledger.admin.begin((node, number), act));
+        let name = format!("shared-{number}");
         Some(match act {
             Act::Create(num_partitions) => {
-                let topic = CreatableTopic {
-                    name,
-                    num_partitions,
-                    replication_factor: 1,
-                    ..Default::default()
-                };
-                let request = CreateTopicsRequest {
-                    topics: vec![topic],
-                    timeout_ms: 30_000,
-                    ..Default::default()
-                };
                 let version = *desk.chance.pick(&[2, 4, 5, 7]);
-                desk.ask(&request, version, 0)
+                desk.ask(&wire::create_topic(&name, num_partitions, 30_000), version, 0)
             }
             Act::Delete => {
                 let version = *desk.chance.pick(&[1, 4, 5, 6]);
+                let name = Str::from(name.as_str());
                 let topic = DeleteTopicState { name: Some(name.clone()), ..Default::default() };
                 let request = DeleteTopicsRequest {
                     topics: if version >= 6 { vec![topic] } else { vec![] },
@@ -101,6 +88,7 @@ impl Load for Topics {
                 desk.ask(&request, version, 0)
             }
             Act::Grow(count) => {
+                let name = Str::from(name.as_str());
                 let topic =
                     CreatePartitionsTopic { name, count, assignments: None, ..Default::default() };
                 let request = CreatePartitionsRequest {
@@ -112,14 +100,8 @@ impl Load for Topics {
                 desk.ask(&request, version, 0)
             }
             Act::Describe => {
-                let topic = MetadataRequestTopic { name: Some(name), ..Default::default() };
-                let request = MetadataRequest {
-                    topics: Some(vec![topic]),
-                    allow_auto_topic_creation: false,
-                    ..Default::default()
-                };
                 let version = *desk.chance.pick(&[4, 8, 9, 12]);
-                desk.ask(&request, version, 0)
+                desk.ask(&wire::describe_topic(&name, false), version, 0)
             }
         })
     }
@@ -130,9 +112,7 @@ impl Load for Topics {
         asked: &Asked,
         answer: &mut Reader,
     ) -> Result<Outcome, Failure> {
-        let waiting = self.wanted.zip(self.sent);
-        let ((_, act), number) =
-            waiting.ok_or_else(|| Failure::new("wire", "an answer that nobody waits for"))?;
+        let ((_, act), &number) = self.at_hand.asked()?;
         let (code, count) = match act {
             Act::Create(_) => {
                 let answer: CreateTopicsResponse = wire::decoded(answer, asked.version)?;
@@ -161,7 +141,7 @@ impl Load for Topics {
             (Act::Grow(_), Some(37)) => Told::NotMore,
             // No time, no room on the disk or in the node, or partitions without a leader yet.
             (_, Some(code @ (5 | 7 | 44 | 56))) => {
-                (self.wanted, self.sent) = (None, None);
+                self.at_hand.done();
                 return Ok(Outcome::Unknown(code));
             }
             (act, code) => {
@@ -170,7 +150,7 @@ impl Load for Topics {
             }
         };
         desk.ledger.admin.end(number, told);
-        (self.wanted, self.sent) = (None, None);
+        self.at_hand.done();
         Ok(match told {
             Told::Done | Told::Is(_) => Outcome::Success,
             _ => Outcome::Refused(code.unwrap_or_default()),
@@ -178,14 +158,10 @@ impl Load for Topics {
     }
 
     fn lost(&mut self, desk: &mut Desk<'_>) {
-        // Whether it was done others will see.
-        if self.sent.take().is_some() {
-            desk.ledger.tally.unknown += 1;
-            self.wanted = None;
-        }
+        self.at_hand.lost(desk);
     }
 
     fn is_finished(&self) -> bool {
-        self.wanted.is_none()
+        self.at_hand.is_finished()
     }
 }

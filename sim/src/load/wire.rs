@@ -8,12 +8,19 @@ use bytes::{Bytes, BytesMut};
 use sordini_wire::api::{ApiKey, request_header_version, response_header_version};
 use sordini_wire::batch::{Batch, RecordView, split};
 use sordini_wire::message::Message;
+use sordini_wire::message::create_topics::{CreatableTopic, CreateTopicsRequest};
 use sordini_wire::message::fetch::{FetchPartition, FetchRequest, FetchResponse, FetchTopic};
 use sordini_wire::message::header::{RequestHeader, ResponseHeader};
+use sordini_wire::message::init_producer_id::InitProducerIdRequest;
 use sordini_wire::message::list_offsets::{
     ListOffsetsPartition, ListOffsetsRequest, ListOffsetsTopic,
 };
-use sordini_wire::primitive::{Part as Piece, Reader, Records, Str, Writer};
+use sordini_wire::message::metadata::{MetadataRequest, MetadataRequestTopic};
+use sordini_wire::message::produce::{
+    PartitionProduceData, PartitionProduceResponse, ProduceRequest, ProduceResponse,
+    TopicProduceData,
+};
+use sordini_wire::primitive::{Part as Piece, Reader, Records, Str, Uuid, Writer};
 
 const RECORD_BYTES_MAX: usize = 1 << 20;
 
@@ -74,6 +81,61 @@ pub fn fetch(
     let topic =
         FetchTopic { topic: Str::from(topic), partitions: vec![partition], ..Default::default() };
     FetchRequest { max_wait_ms: wait_ms, min_bytes: 1, topics: vec![topic], ..Default::default() }
+}
+
+/// A wish for a topic.
+pub fn create_topic(name: &str, partitions: i32, timeout_ms: i32) -> CreateTopicsRequest {
+    let topic = CreatableTopic {
+        name: Str::from(name),
+        num_partitions: partitions,
+        replication_factor: 1,
+        ..Default::default()
+    };
+    CreateTopicsRequest { topics: vec![topic], timeout_ms, ..Default::default() }
+}
+
+/// A question for one topic.
+pub fn describe_topic(name: &str, creates: bool) -> MetadataRequest {
+    let topic = MetadataRequestTopic { name: Some(Str::from(name)), ..Default::default() };
+    MetadataRequest {
+        topics: Some(vec![topic]),
+        allow_auto_topic_creation: creates,
+        ..Default::default()
+    }
+}
+
+/// A batch for one partition of a topic, which is named, or known by its id.
+pub fn produce(name: Str, id: Uuid, partition: i32, batch: Bytes) -> ProduceRequest {
+    let partition = PartitionProduceData {
+        index: partition,
+        records: Some(Records::from(batch)),
+        ..Default::default()
+    };
+    let topic = TopicProduceData {
+        name,
+        topic_id: id,
+        partition_data: vec![partition],
+        ..Default::default()
+    };
+    let topic_data = vec![topic];
+    ProduceRequest { acks: -1, timeout_ms: 30_000, topic_data, ..Default::default() }
+}
+
+/// What a produce of one batch was answered.
+pub fn produced(body: &mut Reader, version: i16) -> Result<PartitionProduceResponse, Failure> {
+    let answer: ProduceResponse = decoded(body, version)?;
+    let answer = answer.responses.into_iter().next();
+    let answer = answer.and_then(|topic| topic.partition_responses.into_iter().next());
+    answer.ok_or_else(|| Failure::new("wire", "a produce answer without partition"))
+}
+
+/// A question for a producer id.
+pub fn producer_id() -> InitProducerIdRequest {
+    InitProducerIdRequest {
+        transactional_id: None,
+        transaction_timeout_ms: 60_000,
+        ..Default::default()
+    }
 }
 
 /// A question for one partition's offset at a time, or at one of Kafka's special ones.

@@ -13,10 +13,7 @@ use sordini_wire::batch::BatchBuilder;
 use sordini_wire::codec::Codec;
 use sordini_wire::message::Message;
 use sordini_wire::message::init_producer_id::{InitProducerIdRequest, InitProducerIdResponse};
-use sordini_wire::message::produce::{
-    PartitionProduceData, ProduceRequest, ProduceResponse, TopicProduceData,
-};
-use sordini_wire::primitive::{Reader, Records, Str};
+use sordini_wire::primitive::{Reader, Str, Uuid};
 use std::sync::Arc;
 
 /// Its row.
@@ -85,12 +82,7 @@ impl Load for Zombie {
                 return None;
             }
             self.waiting = true;
-            let request = InitProducerIdRequest {
-                transactional_id: None,
-                transaction_timeout_ms: 60_000,
-                ..Default::default()
-            };
-            return Some(desk.ask(&request, 4, 0));
+            return Some(desk.ask(&wire::producer_id(), 4, 0));
         };
         let (id, epoch, sequence) = match self.step {
             Step::Idle => return None,
@@ -106,20 +98,8 @@ impl Load for Zombie {
         builder.push(desk.wall_ms, None, Some(&value), &[]);
         let bytes = builder.build();
         desk.ledger.weigh(id, bytes.len());
-        let partition_data = PartitionProduceData {
-            index: 0,
-            records: Some(Records::from(bytes)),
-            ..Default::default()
-        };
         let name = Str::from(desk.ledger.topics[usize::from(desk.topic.0)].name.as_str());
-        let topic =
-            TopicProduceData { name, partition_data: vec![partition_data], ..Default::default() };
-        let request = ProduceRequest {
-            acks: -1,
-            timeout_ms: 30_000,
-            topic_data: vec![topic],
-            ..Default::default()
-        };
+        let request = wire::produce(name, Uuid::ZERO, 0, bytes);
         let version = *desk.chance.pick(&[3, 7, 9, 12]);
         Some(desk.ask(&request, version, 0))
     }
@@ -140,9 +120,7 @@ impl Load for Zombie {
             self.waiting = false;
             return Ok(Outcome::Step);
         }
-        let answer: ProduceResponse = wire::decoded(answer, asked.version)?;
-        let answer = answer.responses.first().and_then(|t| t.partition_responses.first());
-        let answer = answer.ok_or_else(|| Failure::new("wire", "an answer without partition"))?;
+        let answer = wire::produced(answer, asked.version)?;
         let (Step::Live(id) | Step::Dead(id)) = self.step else {
             return Err(Failure::new("wire", "an answer that nobody waits for"));
         };

@@ -17,8 +17,8 @@ use sordini_wire::frame::FrameSplitter;
 use sordini_wire::message::Message;
 use sordini_wire::message::fetch::FetchRequest;
 use sordini_wire::message::list_offsets::{ListOffsetsRequest, ListOffsetsResponse};
-use sordini_wire::message::metadata::{MetadataRequest, MetadataRequestTopic, MetadataResponse};
-use sordini_wire::primitive::{Reader, Str};
+use sordini_wire::message::metadata::{MetadataRequest, MetadataResponse};
+use sordini_wire::primitive::Reader;
 use std::collections::BTreeSet;
 
 /// How long the auditor waits for a broker or an answer.
@@ -114,12 +114,7 @@ impl World {
 
     /// The id of the topic with this name, if there is one.
     fn id_of(&mut self, conn: ConnId, name: &str) -> Result<Option<Id>, Failure> {
-        let topic = MetadataRequestTopic { name: Some(Str::from(name)), ..Default::default() };
-        let request = MetadataRequest {
-            topics: Some(vec![topic]),
-            allow_auto_topic_creation: false,
-            ..Default::default()
-        };
+        let request = wire::describe_topic(name, false);
         let mut body = self.ask(conn, &request, 12, MetadataRequest::API_KEY)?;
         let answer: MetadataResponse = wire::decoded(&mut body, 12)?;
         match answer.topics.first().map(|topic| (topic.error_code, topic.topic_id)) {

@@ -11,11 +11,9 @@ use bytes::{Bytes, BytesMut};
 use sordini_core::seam::ConnId;
 use sordini_wire::frame::FrameSplitter;
 use sordini_wire::message::Message;
-use sordini_wire::message::create_topics::{
-    CreatableTopic, CreateTopicsRequest, CreateTopicsResponse,
-};
-use sordini_wire::message::metadata::{MetadataRequest, MetadataRequestTopic, MetadataResponse};
-use sordini_wire::primitive::{Reader, Str};
+use sordini_wire::message::create_topics::{CreateTopicsRequest, CreateTopicsResponse};
+use sordini_wire::message::metadata::{MetadataRequest, MetadataResponse};
+use sordini_wire::primitive::Reader;
 use std::collections::VecDeque;
 use std::fmt;
 
@@ -134,28 +132,15 @@ impl Client {
         }
         self.correlation += 1;
         let correlation = self.correlation;
-        let name = Str::from(world_topic);
         if self.missing {
-            let topic = CreatableTopic {
-                name,
-                num_partitions: partitions,
-                replication_factor: 1,
-                ..Default::default()
-            };
-            let request =
-                CreateTopicsRequest { topics: vec![topic], timeout_ms: 5000, ..Default::default() };
+            let request = wire::create_topic(world_topic, partitions, 5000);
             let version = *self.content.pick(&[2, 4, 5, 7]);
             let frame = wire::framed(&request, version, correlation);
             let key = CreateTopicsRequest::API_KEY;
             let asked = Asked::new(key, version, correlation, 0, at);
             return Some(Ask { asked, frame });
         }
-        let topic = MetadataRequestTopic { name: Some(name), ..Default::default() };
-        let request = MetadataRequest {
-            topics: Some(vec![topic]),
-            allow_auto_topic_creation: self.content.odds(1, 4),
-            ..Default::default()
-        };
+        let request = wire::describe_topic(world_topic, self.content.odds(1, 4));
         let version = *self.content.pick(&[4, 8, 9, 12]);
         let frame = wire::framed(&request, version, correlation);
         let key = MetadataRequest::API_KEY;
