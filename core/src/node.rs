@@ -24,6 +24,7 @@ use rand_chacha::ChaCha8Rng;
 use rand_core::SeedableRng;
 use sordini_log::{GroupSeq, LogId, Mono, Note, Now, Offset, Room, Storage, StorageConfig};
 use sordini_mutant::mutant;
+use sordini_reach::Reach;
 use sordini_wire::message::Message;
 use sordini_wire::message::produce::ProduceResponse;
 use std::collections::{BTreeMap, VecDeque};
@@ -303,6 +304,7 @@ impl Node {
             for Parked { call, body, .. } in answers.extract_if(.., is_due) {
                 let late = body.map(|body| api::produce::timed_out(call, body));
                 self.replies.push((call.id, late));
+                self.storage.reached.mark(Reach::AnswerExpired);
             }
         }
         self.parked.retain(|_, answers| !answers.is_empty());

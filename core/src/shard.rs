@@ -13,6 +13,7 @@ use crate::seam::{CloseReason, ConnId, Event, Fact, Machine, Mono, NetOp, Now, O
 use crate::session::{RequestId, Session};
 use bytes::Bytes;
 use sordini_log::{Room, StorageConfig};
+use sordini_reach::{Reach, Reached};
 use sordini_wire::api::{ApiKey, request_header_version};
 use sordini_wire::message::Message;
 use sordini_wire::message::header::RequestHeader;
@@ -60,6 +61,11 @@ impl Shard {
         &self.node
     }
 
+    /// Rare states that it came to.
+    pub fn reached(&self) -> Reached {
+        self.node.storage.all_reached()
+    }
+
     /// What is held for others now.
     pub fn census(&self) -> Census {
         Census {
@@ -95,6 +101,7 @@ impl Shard {
             match stop {
                 Ok(()) => session.stalled_since = None,
                 Err(Stop::Stall) => {
+                    self.node.storage.reached.mark(Reach::RequestStalled);
                     session.hold(frame, now.mono);
                     if self.stalled.is_empty() {
                         self.stall_look_at = now.mono.after_ms(STALL_LOOK_MS);

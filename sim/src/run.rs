@@ -9,9 +9,10 @@ use crate::failure::Failure;
 use crate::fault::FAULTS;
 use crate::heap::{Nanos, SECOND};
 use crate::ledger::Tally;
-use crate::marks::Marks;
+use crate::marks::{MARKS, Marks};
 use crate::scenario::{Scenario, show};
 use crate::world::{Line, World};
+use sordini_reach::{REACHES, Reached};
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -33,6 +34,8 @@ pub struct Report {
     pub struck: Vec<u64>,
     /// Rare states.
     pub marks: Marks,
+    /// Rare places in the core.
+    pub reached: Reached,
     /// Hash of the trace; of several runs, the sum of theirs.
     pub hash: u64,
 }
@@ -125,6 +128,7 @@ impl Report {
             tally: world.ledger.tally,
             struck: world.struck.clone(),
             marks: world.marks,
+            reached: world.all_reached(),
             hash: world.hash.finish(),
         }
     }
@@ -139,7 +143,15 @@ impl Report {
         self.struck.resize(FAULTS.len(), 0);
         self.struck.iter_mut().zip(&other.struck).for_each(|(a, b)| *a += b);
         self.marks.add(&other.marks);
+        self.reached.add(&other.reached);
         self.hash = self.hash.wrapping_add(other.hash);
+    }
+
+    /// Every mark and every place in the core with a name, what it stands for, and how often it was reached.
+    pub fn reaches(&self) -> impl Iterator<Item = (String, &'static str, u64)> {
+        let marks = MARKS.iter().map(|(m, about)| (format!("{m:?}"), *about, self.marks.of(*m)));
+        let places = REACHES.iter();
+        marks.chain(places.map(|(r, about)| (format!("{r:?}"), *about, self.reached.of(*r))))
     }
 
     /// Virtual seconds.
@@ -170,6 +182,9 @@ impl fmt::Display for Report {
             "faults: {}",
             if struck.is_empty() { "none".into() } else { struck.join(", ") }
         )?;
-        write!(f, "marks: {}", self.marks)
+        write!(f, "marks: {}; in the core:", self.marks)?;
+        REACHES.iter().try_for_each(|(reach, _)| {
+            write!(f, " {reach:?} {}", self.reached.of(*reach))
+        })
     }
 }

@@ -6,7 +6,6 @@
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 use sordini_sim::fault::FAULTS;
-use sordini_sim::marks::MARKS;
 use sordini_sim::run::Report;
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -114,7 +113,7 @@ impl Evidence {
             records_acked: sum.tally.records[1],
             records_read: sum.tally.records[2],
             faults: faults.map(|(row, n)| (row.name.to_owned(), *n)).collect(),
-            marks: MARKS.iter().map(|(m, _)| (format!("{m:?}"), sum.marks.of(*m))).collect(),
+            marks: sum.reaches().map(|(name, _, count)| (name, count)).collect(),
             spreads: spreads.clone(),
             ..Evidence::default()
         }
@@ -202,8 +201,7 @@ impl Evidence {
             let _ = writeln!(out, "| {name} | {count} |");
         }
         let _ = writeln!(out, "\n| mark | what | times |\n|---|---|---|");
-        for (mark, about) in MARKS {
-            let name = format!("{mark:?}");
+        for (name, about, _) in Report::default().reaches() {
             let _ = writeln!(out, "| {name} | {about} | {} |", self.marks.get(&name).unwrap_or(&0));
         }
         let pieces = self.pieces.iter().map(|(from, count)| format!("{count} from {from} on"));

@@ -6,7 +6,7 @@ use anyhow::Result;
 use sordini_sim::check::CHECKS;
 use sordini_sim::fault::FAULTS;
 use sordini_sim::load::LOADS;
-use sordini_sim::marks::MARKS;
+use sordini_sim::run::Report;
 
 /// Runs the command.
 pub fn run() -> Result<Verdict> {
@@ -17,7 +17,8 @@ pub fn run() -> Result<Verdict> {
         .iter()
         .map(|row| line(row.name, &format!("{} (check {})", row.demands, row.number)))
         .collect();
-    let marks: Vec<_> = MARKS.iter().map(|(m, about)| line(&format!("{m:?}"), about)).collect();
+    let marks: Vec<_> =
+        Report::default().reaches().map(|(name, about, _)| line(&name, about)).collect();
     let all = [("FAULT", faults), ("LOAD", loads), ("CHECK", checks), ("MARK", marks)];
     let text: Vec<String> = all.iter().map(|(name, rows)| table(&[name, ""], rows)).collect();
     print(&text.join("\n"))?;

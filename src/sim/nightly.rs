@@ -1,7 +1,7 @@
 //! `sordini sim nightly`: everything that can be run without thinking, for as long as one has time. CI runs it for a minute.
 //!
 //! Every scenario with its seeds; a swarm on seeds that nobody has run before; and some of these seeds in two processes.
-//! The first seed is printed, so that a night can be had again. With `--evidence` what the swarm came to is written down, on
+//! What none of the swarm's runs ever came to is named, and is a failure of a swarm that was long enough. The first seed is printed, so that a night can be had again. With `--evidence` what the swarm came to is written down, on
 //! top of what the same program wrote there before.
 
 use super::{
@@ -9,6 +9,7 @@ use super::{
 };
 use crate::output::print;
 use anyhow::Result;
+use sordini_sim::run::Report;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Runs the command. A part that fails does not keep the others from running.
@@ -24,12 +25,31 @@ pub fn run(args: &NightlyArgs) -> Result<Verdict> {
     if let Some(file) = &args.evidence {
         summary.evidence(from, failed, jobs).write(file)?;
     }
+    let marks = marks(summary.report())?;
     let swarm = if failed { Verdict::Failed } else { Verdict::Held };
     print(&format!("\n{} of these seeds in two processes\n", args.twice))?;
     let seeds = Seeds { from, to: from + args.twice.max(1) };
     let twice = determinism::run(&DeterminismArgs { file: SWARM.into(), seeds, jobs })?;
-    let all = [scenarios, swarm, twice];
+    let all = [scenarios, swarm, marks, twice];
     let failed = all.iter().any(|verdict| matches!(verdict, Verdict::Failed));
+    Ok(if failed { Verdict::Failed } else { Verdict::Held })
+}
+
+/// So many runs come to every place, and a swarm that does not has lost its way. In fewer, a rare one may be missed by chance.
+const RUNS_MIN: u64 = 20_000;
+
+/// Names what the swarm never came to. That is a failure if it had the time.
+fn marks(sum: &Report) -> Result<Verdict> {
+    let never: Vec<_> = sum.reaches().filter(|(.., count)| *count == 0).collect();
+    if never.is_empty() {
+        print("every mark was reached\n")?;
+        return Ok(Verdict::Held);
+    }
+    let failed = sum.runs >= RUNS_MIN;
+    for (name, about, _) in &never {
+        let word = if failed { "FAILED" } else { "not reached yet" };
+        print(&format!("{word}: {name} ({about}): never in {} runs\n", sum.runs))?;
+    }
     Ok(if failed { Verdict::Failed } else { Verdict::Held })
 }
 
@@ -37,4 +57,16 @@ pub fn run(args: &NightlyArgs) -> Result<Verdict> {
 fn fresh() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     since.as_secs() * 1_000_000
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_long_swarm_never_reached_is_a_failure() {
+        let report = |runs| Report { runs, ..Report::default() };
+        assert!(matches!(marks(&report(RUNS_MIN)), Ok(Verdict::Failed)));
+        assert!(matches!(marks(&report(RUNS_MIN - 1)), Ok(Verdict::Held)));
+    }
 }

@@ -30,6 +30,11 @@ impl Summary {
         Evidence::of(&self.sum, &self.spreads, from, failed, took)
     }
 
+    /// All of it together.
+    pub fn report(&self) -> &Report {
+        &self.sum
+    }
+
     /// Everything, in a few lines.
     pub fn show(&self) -> String {
         let wall = self.begun.elapsed().as_secs_f64().max(1e-9);

@@ -17,6 +17,7 @@ use crate::node::{Node, Step};
 use crate::partition::produce::Refusal;
 use crate::seam::{Body, Part};
 use sordini_log::Room;
+use sordini_reach::Reach;
 use sordini_wire::batch::BatchError;
 use sordini_wire::batch::validate::from_client;
 use sordini_wire::error::ErrorCode;
@@ -67,6 +68,7 @@ pub fn handle(
         (-1..=1, Room::ReadOnly) => Some(ErrorCode::KAFKA_STORAGE_ERROR),
         _ => Some(ErrorCode::INVALID_REQUIRED_ACKS),
     };
+    node.storage.reached.mark_if(Reach::WriteRefused, room == Room::ReadOnly);
     let (acks, transactional_id) = (request.acks, request.transactional_id.clone());
     let places = places(request, call.version);
     let mut gather = Gather::new(call, places.len());

@@ -10,6 +10,7 @@ use crate::seam::FileSlice;
 use sordini_log::disk::{DiskErrorKind, DiskOk, DiskResult, Found};
 use sordini_log::{LogId, Mono, Offset, Read};
 use sordini_mutant::mutant;
+use sordini_reach::Reach;
 
 /// How far a second look goes beyond what a fetch allows, where its batches could not be located.
 const SUSPECT_BYTES: u64 = 16 << 20;
@@ -113,6 +114,7 @@ impl Node {
     /// Answers the fetches whose time has come.
     pub(crate) fn fetches_expire(&mut self, step: &mut Step<'_>) {
         for number in self.fetches.expired(step.now.mono) {
+            self.storage.reached.mark(Reach::FetchExpired);
             if let Some(pending) = self.fetches.take(number) {
                 self.fetch(step, pending);
             }

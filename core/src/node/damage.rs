@@ -8,6 +8,7 @@ use super::{Node, Step, Ticket};
 use crate::seam::{DiskError, DiskErrorKind, DiskResult, Fact, FileName, FileSlice};
 use sordini_log::disk::{DiskOk, Found, LogFile};
 use sordini_log::{Generation, LogId, Offset};
+use sordini_reach::Reach;
 
 /// What could not be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,6 +72,7 @@ impl Node {
     ) {
         let (log, _) = suspicion.log;
         if !self.is_current(suspicion.log) {
+            self.storage.reached.mark(Reach::SuspicionOutlived);
             return;
         }
         match result {

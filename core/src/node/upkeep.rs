@@ -8,6 +8,7 @@ use crate::partition::retention::{SegmentFacts, expired};
 use bytes::Bytes;
 use sordini_log::segment::Segment;
 use sordini_log::{LogId, Section, Wall};
+use sordini_reach::Reach;
 
 impl Node {
     /// One round of retention and expiry over all partitions.
@@ -19,7 +20,8 @@ impl Node {
         let now = self.storage.wall(step.now);
         for log in logs {
             let partition = self.partitions.get_mut(&log).expect("listed above");
-            partition.producers.expire(now, expiry_ms);
+            let expired = partition.producers.expire(now, expiry_ms);
+            self.storage.reached.mark_if(Reach::ProducersExpired, expired);
             if log != LogId::METADATA {
                 self.retain(log, now);
             }
@@ -47,6 +49,7 @@ impl Node {
         let start =
             expired(&segments, now, config.retention_ms, config.retention_bytes, high_watermark);
         if let Some(start) = start.filter(|s| *s > partition.start()) {
+            self.storage.reached.mark(Reach::SegmentsExpired);
             let group = self.storage.set_start(log, start);
             partition.trimmed(start, group);
         }

@@ -7,6 +7,7 @@ use crate::config::topic::{Compression, Flush, TimestampType};
 use crate::limits;
 use sordini_log::{GroupSeq, Now, Offset, Storage};
 use sordini_mutant::mutant;
+use sordini_reach::Reach;
 use sordini_wire::batch::look::{RecordRules, Refusal as Inner, check_lengths, validate_records};
 use sordini_wire::batch::validate::{TimestampRule, TopicRules, against_topic};
 use sordini_wire::batch::{Batch, BatchBuilder, BatchError, RecordsError, Stamp};
@@ -98,12 +99,23 @@ impl Partition {
         // A duplicate first: what was appended once must not be refused when it comes again, though the clock or
         // the topic's rules have changed in between. Its producer would take that for "never appended".
         let judged = self.judge(&batch);
-        if let Ok(Some(known)) = judged {
-            return Ok(known);
+        let reached = &mut storage.reached;
+        match &judged {
+            Ok(Some(known)) => {
+                reached.mark(Reach::DuplicateKnown);
+                return Ok(*known);
+            }
+            Err(Refusal::OutOfOrder { .. }) => reached.mark(Reach::GapRefused),
+            Err(Refusal::Fenced { .. }) => reached.mark(Reach::ZombieFenced),
+            _ => {}
         }
-        self.look(now, &batch)?;
+        let looked = self.look(now, &batch);
+        reached.mark_if(Reach::BatchRefused, looked.is_err());
+        looked?;
         judged?;
+        let came = batch.crc();
         let batch = self.recompressed(batch)?;
+        reached.mark_if(Reach::Recompressed, batch.crc() != came);
         let by_broker = self.config.timestamp_type == TimestampType::LogAppendTime;
         let append_time = by_broker.then_some(now.wall.0);
         Ok(self.append_trusted(now, batch, append_time, producers_max, storage))

@@ -47,6 +47,7 @@ use sordini_core::config::broker::BrokerConfig;
 use sordini_core::seam::{ConnId, Fact, NetOp};
 use sordini_log::LogId;
 use sordini_log::disk::Lane;
+use sordini_reach::Reached;
 use sordini_log::journal::JournalConfig;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -114,6 +115,8 @@ pub struct World {
     pub armed: u64,
     /// Rare states that were reached.
     pub marks: Marks,
+    /// Places in the core that processes came to which are gone.
+    pub reached: Reached,
     /// Hash of everything that happened.
     pub hash: Digest,
     /// With `Some`, the hash after each event, and how long the story was then.
@@ -158,6 +161,7 @@ impl World {
             struck: vec![0; FAULTS.len()],
             armed: 0,
             marks: Marks::default(),
+            reached: Reached::default(),
             hash: Digest::default(),
             hashes: None,
             story: None,
@@ -184,6 +188,13 @@ impl World {
     /// What a clock that is right shows, ms.
     pub fn wall_ms(&self) -> i64 {
         self.begins_ms + (self.now / MS) as i64
+    }
+
+    /// Places in the core that any process came to.
+    pub fn all_reached(&self) -> Reached {
+        let mut all = self.reached.clone();
+        self.nodes.iter().filter(|n| n.up).for_each(|node| all.add(&node.shard.reached()));
+        all
     }
 
     /// The next event happens. False if nothing is to come.

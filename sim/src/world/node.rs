@@ -282,6 +282,7 @@ impl World {
         }
         self.note_death(id);
         let node = &mut self.nodes[id as usize];
+        self.reached.add(&node.shard.reached());
         let power = matches!(death, Death::Power { .. });
         self.marks.count(Mark::CrashInRecovery, !node.listening);
         match death {

@@ -36,6 +36,7 @@ use block::{Head, PAYLOAD_BYTES};
 use files::{FileState, Place, Ring, RingFile};
 use group::{ECHO_MAX, Echo, Open, TRAILER_BYTES};
 use sordini_mutant::mutant;
+use sordini_reach::{Reach, Reached};
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -136,6 +137,8 @@ pub struct Journal {
     /// What time it is, as the groups' footers say it.
     wall: WallGuard,
     memory: Memory,
+    /// Rare states that it came to.
+    pub(crate) reached: Reached,
 }
 
 /// The group that is with the disk.
@@ -229,6 +232,7 @@ impl Journal {
             refused: Refused::default(),
             wall: WallGuard::default(),
             memory: Memory::default(),
+            reached: Reached::default(),
         }
     }
 
@@ -239,7 +243,9 @@ impl Journal {
 
     /// The time, unless the wall clock is not to be believed; see [`WallGuard`].
     pub fn look(&mut self, now: Now) -> Wall {
-        self.wall.look(now)
+        let believed = self.wall.look(now);
+        self.reached.mark_if(Reach::ClockDoubted, believed != now.wall);
+        believed
     }
 
     /// Puts a frame into the open group and returns the group whose durability makes it true.
@@ -298,6 +304,7 @@ impl Journal {
     /// same place, before its sync is believed.
     pub fn group_refused(&mut self, now: Now, seq: GroupSeq) {
         assert!(self.flight.as_ref().is_some_and(|f| f.seq == seq), "the group in flight");
+        self.reached.mark(Reach::GroupRefused);
         (self.refused.group, self.again) = (true, Some(now.mono.after_ms(FULL_RETRY_MS)));
     }
 
@@ -388,6 +395,7 @@ impl Journal {
 
     /// Moves the open group to the queue.
     fn close(&mut self) {
+        self.reached.mark(Reach::GroupQueued);
         let full = self.take_open();
         self.queue.push_back(full);
     }
@@ -434,6 +442,8 @@ impl Journal {
         let file = self.ring.files[place.index].number;
         if place.enter {
             self.ring.lap = self.ring.lap.checked_add(1).expect("laps stay below 2^32");
+            let laps = self.ring.lap as usize;
+            self.reached.mark_if(Reach::RingWrapped, laps > self.ring.files.len());
         }
         let first = Head {
             lap: self.ring.lap,
@@ -461,6 +471,7 @@ impl Journal {
     fn rewrites_header(&mut self, out: &mut Vec<DiskOp>) -> bool {
         let Some(Resync { index, asked }) = &mut self.resync else { return false };
         if self.again.is_none() && !std::mem::replace(asked, true) {
+            self.reached.mark(Reach::HeaderRewritten);
             let RingFile { number, blocks, .. } = self.ring.files[*index];
             let data = Data::Blocks(Arc::new(vec![files::header(number, blocks)]));
             let kind = OpKind::Write { file: FileName::Journal(number), at: 0, data, sync: true };

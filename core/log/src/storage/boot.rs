@@ -31,10 +31,11 @@ use crate::disk::{
 };
 use crate::id::GroupSeq;
 use crate::io_errors::{Purpose, Verdict};
-use crate::journal::{Frame, Journal, recover};
+use crate::journal::{Finding, Frame, Journal, recover};
 use crate::time::Now;
 use bytes::Bytes;
 use sordini_mutant::mutant;
+use sordini_reach::Reach;
 use std::collections::BTreeMap;
 
 /// Where boot recovery is. See the module's table.
@@ -200,6 +201,7 @@ impl Storage {
     }
 
     fn boot_failed(&mut self, why: String, notes: &mut Vec<Note>) {
+        self.reached.mark(Reach::StartRefused);
         self.stage = Stage::Failed;
         notes.push(Note::Fatal(why));
     }
@@ -276,6 +278,7 @@ impl Storage {
             return self.boot_failed(format!("journal file {number} cannot be read"), notes);
         }
         *left += count as u32 - 1;
+        self.reached.mark(Reach::BlockByBlock);
         out.extend((0..count as u32).map(|block| DiskOp {
             kind: OpKind::Read {
                 file: FileName::Journal(number),
@@ -326,6 +329,8 @@ impl Storage {
                 // Written over, it would be lost, and the one before it is no use without its journal.
                 let superseded = current.is_some() && wrong.is_empty();
                 self.checkpointing.next_counts = !superseded && next.is_some_and(is_readable);
+                let older = checkpoint.is_some() && !superseded;
+                self.reached.mark_if(Reach::OlderCheckpoint, older);
                 notes.extend(wrong.into_iter().map(Note::Warning));
                 checkpoint
             }
@@ -346,6 +351,7 @@ impl Storage {
             Ok(image) => image,
             Err(e) => return self.boot_failed(e.to_string(), notes),
         };
+        image.findings.iter().for_each(|finding| self.reached.mark(reach(finding)));
         if let Stage::Reading { orphan: Some(name), .. } = &self.stage
             && !is_founded
             && image.groups.is_empty()
@@ -440,6 +446,16 @@ fn journal_withheld(
         "not a block of {path} can be read ({why}), and what it holds may have been acknowledged: see that the disk has no errors, \
          and start again; if {path} is lost for good, restore journal/ and checkpoint/ from a backup"
     ))
+}
+
+/// The mark of what recovery found.
+fn reach(finding: &Finding) -> Reach {
+    match finding {
+        Finding::Cut { damage, .. } if damage.rotten > 0 => Reach::RottenTailCut,
+        Finding::Cut { .. } => Reach::TailCut,
+        Finding::Faulty { .. } => Reach::GroupLost,
+        Finding::Header { .. } | Finding::Short { .. } => Reach::FrameLost,
+    }
 }
 
 fn is_readable(file: Bytes) -> bool {

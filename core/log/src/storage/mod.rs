@@ -45,6 +45,7 @@ use reindex::Reindex;
 use remove::Removal;
 use room::Space;
 use sordini_mutant::mutant;
+use sordini_reach::{Reach, Reached};
 use sordini_wire::batch::Batch;
 use std::collections::{BTreeMap, VecDeque};
 use sweep::Sweep;
@@ -74,6 +75,8 @@ pub struct Storage {
     removals: BTreeMap<LogId, Removal>,
     sweep: Sweep,
     reindex: Reindex,
+    /// Rare states that it and who has it came to; see also [`Storage::all_reached`].
+    pub reached: Reached,
 }
 
 /// What waits for a group to be durable.
@@ -107,7 +110,15 @@ impl Storage {
             removals: BTreeMap::new(),
             sweep: Sweep::default(),
             reindex: Reindex::default(),
+            reached: Reached::default(),
         }
+    }
+
+    /// Rare states that it, its journal and who has it came to.
+    pub fn all_reached(&self) -> Reached {
+        let mut all = self.reached.clone();
+        all.add(&self.journal.reached);
+        all
     }
 
     /// Takes a completion; all but those of [`Done::Ticket`] belong here.
@@ -510,6 +521,7 @@ impl Storage {
             Verdict::Retry => {
                 let news = !self.space.full && !self.journal.is_refused();
                 if matches!(purpose, Purpose::Store) {
+                    self.reached.mark(Reach::SegmentRefused);
                     self.space.disk_full(now, self.config.retry_ms);
                 }
                 if news && purpose != Purpose::Cleanup {

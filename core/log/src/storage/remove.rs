@@ -21,6 +21,7 @@ use crate::id::{LogDir, LogId};
 use crate::io_errors::{Purpose, Verdict};
 use crate::time::Now;
 use crate::writer::Home;
+use sordini_reach::Reach;
 use std::collections::BTreeMap;
 
 /// A deleted log of which something may be left on disk.
@@ -127,6 +128,7 @@ impl Storage {
                 removal.stage = RemovalStage::Removing { asked: false };
             }
         }
+        self.reached.mark_if(Reach::RemovalResumed, !self.removals.is_empty());
         self.retry_removals(out);
     }
 

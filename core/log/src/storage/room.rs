@@ -7,6 +7,7 @@
 use super::remove::Removal;
 use super::{Note, Room, Storage};
 use crate::time::{Mono, Now};
+use sordini_reach::Reach;
 
 /// What is known about space on disk.
 #[derive(Clone, Debug, Default)]
@@ -96,6 +97,7 @@ impl Storage {
         }
         let room = self.room();
         if std::mem::replace(&mut self.space.told, room) != room {
+            self.reached.mark_if(Reach::BacklogFull, room == Room::Full);
             notes.push(Note::Room(room));
         }
     }

@@ -15,6 +15,7 @@ use crate::segment::Segment;
 use crate::storage::Note;
 use crate::time::{Mono, Now};
 use crate::writer::{Home, Progress};
+use sordini_reach::Reach;
 use std::collections::VecDeque;
 
 /// The queues of logs that want to be written.
@@ -126,6 +127,7 @@ impl Storage {
             Ok(_) => false,
         };
         let Some(log) = self.logs.get_mut(&id).filter(|l| l.generation(boot) == generation) else {
+            self.reached.mark(Reach::PieceOutlived);
             return; // another life: the log was deleted or truncated
         };
         match log.piece_done(step, full) {
@@ -150,11 +152,14 @@ impl Storage {
         while self.cached_bytes > self.config.cache_bytes_max {
             let Some(&(id, next)) = self.cached.front() else { break };
             if let Some(log) = self.logs.get_mut(&id) {
-                self.cached_bytes -= log.forget(next);
+                let forgotten = log.forget(next);
+                self.cached_bytes -= forgotten;
+                self.reached.mark_if(Reach::CacheTrimmed, forgotten > 0);
                 if log.written < next.min(log.end) {
                     if log.wants_piece() && !std::mem::replace(&mut log.writer.ready, true) {
                         self.writes.ready.push_back(id);
                     }
+                    self.reached.mark(Reach::CacheHeld);
                     break;
                 }
             }
