@@ -59,11 +59,13 @@ struct Source {
 }
 
 impl Source {
-    /// An index, which may be missing: it only makes the search faster.
+    /// An index, which may be missing or out of reach: it only makes the search faster.
     fn index(files: &Files, name: FileName) -> Result<Source, DiskError> {
         match files.open(&name, Missing::Error) {
             Ok(open) => Ok(Source { open: Some(open), name }),
-            Err(e) if e.kind == DiskErrorKind::NotFound => Ok(Source { open: None, name }),
+            Err(e) if matches!(e.kind, DiskErrorKind::NotFound | DiskErrorKind::Io) => {
+                Ok(Source { open: None, name })
+            }
             Err(e) => Err(e),
         }
     }

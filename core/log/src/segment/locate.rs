@@ -3,8 +3,8 @@
 //!
 //! An index only says where to begin. Whatever it says is checked against the batch header that it leads
 //! to; if that does not fit, entries further to the front are tried, in doubling steps, and in the end the
-//! beginning of the file. So a missing, short, stale or damaged index costs time and nothing else. From
-//! there the file is walked header by header, in blocks, never beyond the `len` bytes that the log
+//! beginning of the file. An entry that cannot be read is as good as none. So a missing, short, stale, damaged or unreadable
+//! index costs time and nothing else. From there the file is walked header by header, in blocks, never beyond the `len` bytes that the log
 //! vouches for; a bad header in front of what is asked for is passed over ([`super::damage`]). A base offset lies outside of its batch's CRC; it is believed because each batch begins
 //! where the one before it, the index entry or the file's name says.
 
@@ -276,7 +276,7 @@ impl Indexes<'_> {
     /// Where to begin to look for `offset`: at or before the batch that holds it.
     fn position(&self, walker: &mut Walker, offset: Offset) -> Result<u64, DiskError> {
         let fits = |e: &IndexEntry| self.base + u64::from(e.offset_delta) <= offset.0;
-        let entries = |n| IndexEntry::read(self.index, n);
+        let entries = |n| readable(IndexEntry::read(self.index, n));
         let count = entries_before(walker.len, &|n| Ok(entries(n)?.is_some_and(|e| fits(&e))))?;
         backwards(count, |n| {
             let Some(entry) = entries(n)?.filter(|e| e.position > 0 && fits(e)) else {
@@ -294,7 +294,7 @@ impl Indexes<'_> {
         walker: &mut Walker,
         before: impl Fn(&TimeEntry) -> bool,
     ) -> Result<u64, DiskError> {
-        let entries = |n| TimeEntry::read(self.timeindex, n);
+        let entries = |n| readable(TimeEntry::read(self.timeindex, n));
         let count = entries_before(walker.len, &|n| Ok(entries(n)?.is_some_and(|e| before(&e))))?;
         backwards(count, |n| {
             let Some(entry) = entries(n)?.filter(&before) else { return Ok(None) };
@@ -307,6 +307,14 @@ impl Indexes<'_> {
             let named = |h: &Head| h.next - 1 == last && h.max_timestamp == entry.timestamp;
             Ok(probe(walker, at).filter(named).map(|_| at))
         })
+    }
+}
+
+/// An entry of an index, if the disk gives it.
+fn readable<T>(entry: Result<Option<T>, DiskError>) -> Result<Option<T>, DiskError> {
+    match entry {
+        Err(e) if is_damage(&e) => Ok(None),
+        entry => entry,
     }
 }
 

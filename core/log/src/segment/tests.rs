@@ -319,6 +319,32 @@ fn bytes_that_cannot_be_read_are_damage_too() {
     assert_eq!(found, Found::Damage { from: Offset(from), to: Offset(to) });
 }
 
+/// An index with a bad sector had every lookup that went by it fail, and the second look at what could not be read with it: good
+/// records were refused for ever.
+#[test]
+fn an_index_that_cannot_be_read_is_done_without() {
+    let many: Vec<_> = (0..9000).map(|i| (vec![i, i], 900, false)).collect();
+    let b = build(&many);
+    let (base, len, end) = (b.segment.base, b.segment.bytes, b.segment.next);
+    for bad in [0..u64::MAX, 0..512, 1024..1536, 3584..4096] {
+        let (index, time) = (Broken(&b.index, bad.clone()), Broken(&b.time, bad.clone()));
+        let ask = |query: Query| {
+            locate(&query, base, &b.log, &index, &time, len).unwrap_or_else(|e| panic!("{e}"))
+        };
+        for at in (base.0..end.0).step_by(701) {
+            let range = Query::Range { offset: Offset(at), until: end, bytes_max: 1 };
+            assert_eq!(ask(range), b.range(at, end.0, 1), "{at}, with {bad:?} unreadable");
+            let timestamp = at as i64 / 2;
+            let time = Query::Time { timestamp, from: base, until: end };
+            assert_eq!(ask(time), b.first_at(timestamp, 0, end.0), "{timestamp}");
+        }
+        let latest = Query::TimeMax { from: base, until: end };
+        assert_eq!(ask(latest), b.latest(base.0, end.0));
+        let damage = Query::Damage { from: base, until: end, bytes_max: u64::MAX };
+        assert_eq!(ask(damage), Found::Nothing);
+    }
+}
+
 /// What stands behind a batch in a record is no batch, so it is not where the log goes on.
 #[test]
 fn a_batch_within_a_record_is_not_taken_for_one_of_the_log() {
