@@ -122,10 +122,23 @@ fn only_the_composition_knows_both_net_and_disk() {
         ("core/wire", &["sordini-mutant"]),
         ("core/raft", &["sordini-mutant"]),
         ("core/log", &["sordini-wire", "sordini-mutant", "sordini-reach"]),
-        ("core", &["sordini-wire", "sordini-raft", "sordini-log", "sordini-mutant", "sordini-reach"]),
+        (
+            "core",
+            &["sordini-wire", "sordini-raft", "sordini-log", "sordini-mutant", "sordini-reach"],
+        ),
         ("net", &["sordini-core"]),
         ("disk", &["sordini-log", "sordini-wire"]),
-        ("sim", &["sordini-core", "sordini-log", "sordini-wire", "sordini-raft", "sordini-mutant", "sordini-reach"]),
+        (
+            "sim",
+            &[
+                "sordini-core",
+                "sordini-log",
+                "sordini-wire",
+                "sordini-raft",
+                "sordini-mutant",
+                "sordini-reach",
+            ],
+        ),
     ]);
     for (room, may) in allowed {
         let manifest: toml::Table = read(format!("{room}/Cargo.toml")).parse().expect("TOML");
@@ -247,7 +260,17 @@ fn the_map_in_the_readme_shows_the_tree() {
             assert!(readme.contains(&format!("{name}/")), "README's map lacks {name}/");
         }
     }
-    for room in ["core/wire", "core/raft", "core/log", "core/mutant", "core/reach", "net", "disk", "sim", "src"] {
+    for room in [
+        "core/wire",
+        "core/raft",
+        "core/log",
+        "core/mutant",
+        "core/reach",
+        "net",
+        "disk",
+        "sim",
+        "src",
+    ] {
         assert!(root().join(room).is_dir(), "the map shows {room}, the tree does not");
     }
 }

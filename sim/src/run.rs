@@ -183,8 +183,8 @@ impl fmt::Display for Report {
             if struck.is_empty() { "none".into() } else { struck.join(", ") }
         )?;
         write!(f, "marks: {}; in the core:", self.marks)?;
-        REACHES.iter().try_for_each(|(reach, _)| {
-            write!(f, " {reach:?} {}", self.reached.of(*reach))
-        })
+        REACHES
+            .iter()
+            .try_for_each(|(reach, _)| write!(f, " {reach:?} {}", self.reached.of(*reach)))
     }
 }

@@ -50,7 +50,7 @@ fn a_storage_boots_again_and_again_with_a_full_journal() {
 
 /// A crash came between the renames of `current` and `next`. Recovery rightly started from
 /// `next`; the first checkpoint of that life wrote over it, the power failed in the middle, and what was
-/// left was `previous`, without the journal that it needs.
+/// left was `previous`, without the journal that it needs. Now it is given its name before anything else is written.
 #[test]
 fn a_checkpoint_that_lost_its_name_is_not_written_over() {
     let mut rig = booted(1);
@@ -60,7 +60,7 @@ fn a_checkpoint_that_lost_its_name_is_not_written_over() {
     holds(&mut rig);
     let files = rig.platter.list();
     let has = |name: &str| files.iter().any(|(path, _)| path == name);
-    assert!(has("checkpoint/next") && !has("checkpoint/current"), "{files:?}");
+    assert!(has("checkpoint/current") && !has("checkpoint/next"), "{files:?}");
     until(&mut rig, |op| matches!(&op.kind, OpKind::Write { file: FileName::CheckpointNext, .. }));
     rig.crash(true, &mut |_| Fate::Torn(100));
     holds(&mut rig);

@@ -17,6 +17,8 @@ use std::sync::Arc;
 pub const MAGIC: [u8; 8] = *b"SORDCKPT";
 /// Version of the format.
 pub const VERSION: u32 = 1;
+/// Names of the files, in the order in which they are believed.
+pub const NAMES: [&str; 3] = ["current", "next", "previous"];
 /// Bytes before the first log.
 pub const HEADER_BYTES: usize = 64;
 
@@ -86,6 +88,9 @@ pub enum CheckpointError {
     #[error("checkpoint makes no sense at byte {at}: {what}")]
     Nonsense { at: usize, what: &'static str },
 }
+
+/// The checkpoint that is believed, with its place in [`NAMES`], if there is any; and what to tell people.
+pub type Choice = (Option<(usize, Checkpoint)>, Vec<String>);
 
 impl Checkpoint {
     /// The file's bytes.
@@ -188,18 +193,19 @@ pub fn dump(file: Bytes) -> impl Iterator<Item = String> {
     lines.into_iter()
 }
 
-/// The checkpoint that recovery believes among the contents of `current`, `next` and `previous`, in this order
-/// (`None` where a file is missing), and what is wrong with those before it. An error if there was one and
-/// none can be read.
-pub fn choose(files: [Option<Bytes>; 3]) -> Result<(Option<Checkpoint>, Vec<String>), String> {
+/// The checkpoint that recovery believes among the contents of `current`, `next` and `previous`, in this order (`None` where a
+/// file is missing, an error where the disk does not give it), with its place in it; and what is wrong with those before it.
+/// An error if there was one and none can be read.
+pub fn choose(files: [Option<Result<Bytes, String>>; 3]) -> Result<Choice, String> {
     let mut wrong = Vec::new();
-    for (name, file) in ["current", "next", "previous"].into_iter().zip(files) {
-        match file.map(Checkpoint::decode) {
+    for (place, (name, file)) in NAMES.into_iter().zip(files).enumerate() {
+        let read = |bytes| Checkpoint::decode(bytes).map_err(|e| e.to_string());
+        match file.map(|file| file.and_then(read)) {
             Some(Ok(checkpoint)) => {
                 if !wrong.is_empty() {
                     wrong.push(format!("going on with checkpoint/{name}"));
                 }
-                return Ok((Some(checkpoint), wrong));
+                return Ok((Some((place, checkpoint)), wrong));
             }
             // A torn `next` is one that was never completed.
             Some(Err(_)) if name == "next" => {}

@@ -154,7 +154,7 @@ mod active {
         },
         Mutant {
             id: "B21",
-            change: "a process that cannot read the newest checkpoint goes on from the one before it",
+            change: "a process that goes on from an older checkpoint leaves the newest one there, to be believed later",
             known_from: "found by this simulator",
         },
         Mutant {

@@ -47,8 +47,8 @@ use sordini_core::config::broker::BrokerConfig;
 use sordini_core::seam::{ConnId, Fact, NetOp};
 use sordini_log::LogId;
 use sordini_log::disk::Lane;
-use sordini_reach::Reached;
 use sordini_log::journal::JournalConfig;
+use sordini_reach::Reached;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 

@@ -6,12 +6,18 @@
 //! | Making  | directories of a new data directory         | starts an empty journal                 |
 //! | Reading | bytes of the checkpoints and journal files, | replays                                 |
 //! |         | syncs of the directories that named them    |                                         |
+//! | Naming  | the checkpoint is `current`, and no `next`  | writes marks and this boot's number     |
 //! | Sealing | the group with this boot's number and marks | serves                                  |
 //!
-//! Nothing that recovery read is changed before it is over: it may crash and start again at any point.
-//! The newest checkpoint with valid content counts, in the order `current`, `next` (complete, but its rename was
-//! lost), `previous`; if the disk does not give a newer one at all, recovery ends ([`newer_withheld`]), as it does if the disk gives nothing of a journal file ([`journal_withheld`]). Log directories are not looked into: 1,000 logs cost no more than their lines in the
-//! checkpoint, and leftovers in them are cleaned while serving ([`super::sweep`]).
+//! Nothing that recovery read is changed before it is over, but for names of checkpoints: it may crash and start again at
+//! any point. The newest checkpoint with valid content counts, in the order `current`, `next` (complete, but its rename was
+//! lost), `previous`. If the disk gives nothing of a journal file, recovery ends ([`journal_withheld`]). Log directories are not
+//! looked into: 1,000 logs cost no more than their lines in the checkpoint, and leftovers in them are cleaned while serving
+//! ([`super::sweep`]).
+//!
+//! A checkpoint that looked damaged, or could not be read, may look well to the next process: a read may bring the wrong bytes
+//! once. By then what it says of segments is not true any more, for they were cut and are being refilled from the one that
+//! was believed instead. So that one is made `current` and a `next` is removed, durably, before anything is cut ([`naming`]).
 //!
 //! A process that was killed leaves names that only the page cache knows: a checkpoint renamed and not synced, a new
 //! journal file. Whoever goes on from them (and writes over the journal that the checkpoint before needs) must first make them
@@ -24,14 +30,14 @@
 
 use super::replay::{Rebuilt, rebuild};
 use super::{Note, Recovered, Storage};
-use crate::checkpoint::{self, Checkpoint};
+use crate::checkpoint;
 use crate::disk::{
     BLOCK_BYTES, DirEntry, DirName, DiskErrorKind, DiskOk, DiskOp, DiskResult, Done, FileName,
     OpKind,
 };
 use crate::id::GroupSeq;
 use crate::io_errors::{Purpose, Verdict};
-use crate::journal::{Finding, Frame, Journal, recover};
+use crate::journal::{Finding, Frame, Journal, JournalError, JournalImage, recover};
 use crate::time::Now;
 use bytes::Bytes;
 use sordini_mutant::mutant;
@@ -55,14 +61,19 @@ pub(super) enum Stage {
         left: u32,
         /// A directory that only a log can have.
         orphan: Option<String>,
-        checkpoints: BTreeMap<u32, Bytes>,
-        /// Checkpoints that the disk did not give, by step, and why.
+        /// What there is, by step; an error where the disk did not give it.
+        checkpoints: BTreeMap<u32, Result<Bytes, String>>,
+        /// Blocks of the journal that the disk did not give, by step, and why.
         withheld: BTreeMap<u32, String>,
         journal: Vec<(u32, Bytes)>,
         /// Lengths of the journal files.
         lens: BTreeMap<u32, u64>,
         /// Blocks of files that could not be read in one go, by number and block.
         blocks: BTreeMap<(u32, u32), Bytes>,
+    },
+    Naming {
+        left: u32,
+        rebuilt: Box<Rebuilt>,
     },
     Sealing {
         seq: GroupSeq,
@@ -80,11 +91,11 @@ const MAKE: u32 = 6;
 /// Syncs of the directories whose names are believed.
 const SETTLE: u32 = 7;
 /// Reads of checkpoints, in the order in which they are believed.
-const CHECKPOINTS: [(u32, FileName, &str); 3] = [
-    (3, FileName::Checkpoint, "current"),
-    (4, FileName::CheckpointNext, "next"),
-    (5, FileName::CheckpointPrevious, "previous"),
-];
+const CHECKPOINTS: [(u32, FileName); 3] =
+    [(3, FileName::Checkpoint), (4, FileName::CheckpointNext), (5, FileName::CheckpointPrevious)];
+const _: () = assert!(CHECKPOINTS.len() == checkpoint::NAMES.len());
+/// The checkpoint that was believed becomes `current`, durably.
+const NAME: u32 = 8;
 /// Reads of journal files: this plus the file's number.
 const JOURNAL: u32 = 16;
 /// Reads of single blocks of a journal file that could not be read as a whole: this, the file's number, the
@@ -124,7 +135,7 @@ impl Storage {
         let purpose = if step == MAKE { Purpose::Founding } else { Purpose::BootRead };
         let ok = match result {
             Ok(ok) => Some(ok),
-            Err(e) if step == SETTLE && e.kind != DiskErrorKind::NotFound => {
+            Err(e) if step == NAME || step == SETTLE && e.kind != DiskErrorKind::NotFound => {
                 let why = format!(
                     "{e}: what recovery read may not be durable; \
                      see that the disk has space and no errors, and start again"
@@ -144,8 +155,11 @@ impl Storage {
                 // A checkpoint, or a block of the journal.
                 Verdict::Unreadable => {
                     notes.push(Note::Warning(e.to_string()));
-                    if let Stage::Reading { withheld, .. } = &mut self.stage {
-                        withheld.insert(step, e.to_string());
+                    if let Stage::Reading { checkpoints, withheld, .. } = &mut self.stage {
+                        match step {
+                            BLOCK.. => _ = withheld.insert(step, e.to_string()),
+                            _ => _ = checkpoints.insert(step, Err(e.to_string())),
+                        }
                     }
                     None
                 }
@@ -183,17 +197,25 @@ impl Storage {
                     Some(DiskOk::Bytes(bytes)) if step >= JOURNAL => {
                         journal.push((step - JOURNAL, bytes));
                     }
-                    Some(DiskOk::Bytes(bytes)) => _ = checkpoints.insert(step, bytes),
+                    Some(DiskOk::Bytes(bytes)) => _ = checkpoints.insert(step, Ok(bytes)),
                     _ => {}
                 }
                 if *left == 0 {
                     let checkpoints = std::mem::take(checkpoints);
-                    let why = newer_withheld(withheld, &checkpoints);
-                    if let Some(why) = why.or_else(|| journal_withheld(withheld, blocks)) {
+                    if let Some(why) = journal_withheld(withheld, blocks) {
                         return self.boot_failed(why, notes);
                     }
                     let journal = self.journal_files();
                     self.replay(now, checkpoints, journal, out, notes);
+                }
+            }
+            Stage::Naming { left, .. } => {
+                *left -= 1;
+                if *left == 0
+                    && let Stage::Naming { rebuilt, .. } =
+                        std::mem::replace(&mut self.stage, Stage::Failed)
+                {
+                    self.adopt(now, *rebuilt, out, notes);
                 }
             }
             Stage::New | Stage::Sealing { .. } | Stage::Serving | Stage::Failed => {}
@@ -219,12 +241,11 @@ impl Storage {
         let orphan = orphan(root);
         let mut reads = Vec::new();
         let mut lens = BTreeMap::new();
-        for (step, file, name) in CHECKPOINTS {
+        for ((step, file), name) in CHECKPOINTS.into_iter().zip(checkpoint::NAMES) {
             if let Some(entry) = checkpoints.iter().find(|e| e.name == name) {
                 reads.push((step, file, entry.len));
             }
         }
-        self.checkpointing.current_exists = checkpoints.iter().any(|e| e.name == "current");
         for entry in journal {
             let number = entry.name.strip_suffix(".journal").and_then(|n| n.parse::<u32>().ok());
             match number.filter(|n| FileName::Journal(*n).path().ends_with(&entry.name)) {
@@ -316,23 +337,20 @@ impl Storage {
     fn replay(
         &mut self,
         now: Now,
-        checkpoints: BTreeMap<u32, Bytes>,
+        checkpoints: BTreeMap<u32, Result<Bytes, String>>,
         journal: Vec<(u32, Bytes)>,
         out: &mut Vec<DiskOp>,
         notes: &mut Vec<Note>,
     ) {
         let mut checkpoints = checkpoints;
-        let files = CHECKPOINTS.map(|(step, ..)| checkpoints.remove(&step));
-        let [current, next, _] = files.clone();
-        let checkpoint = match checkpoint::choose(files) {
-            Ok((checkpoint, wrong)) => {
-                // Written over, it would be lost, and the one before it is no use without its journal.
-                let superseded = current.is_some() && wrong.is_empty();
-                self.checkpointing.next_counts = !superseded && next.is_some_and(is_readable);
-                let older = checkpoint.is_some() && !superseded;
+        let files = CHECKPOINTS.map(|(step, _)| checkpoints.remove(&step));
+        let [current, next, _] = files.each_ref().map(Option::is_some);
+        let (place, checkpoint) = match checkpoint::choose(files) {
+            Ok((chosen, wrong)) => {
+                let older = chosen.as_ref().is_some_and(|(place, _)| *place > 0);
                 self.reached.mark_if(Reach::OlderCheckpoint, older);
                 notes.extend(wrong.into_iter().map(Note::Warning));
-                checkpoint
+                chosen.unzip()
             }
             Err(why) => return self.boot_failed(why, notes),
         };
@@ -347,7 +365,7 @@ impl Storage {
         let empty = journal.is_empty();
         let is_founded = checkpoint.is_some();
         let from = checkpoint.as_ref().map_or(GroupSeq(1), |c| c.from);
-        let image = match recover(journal, from) {
+        let image = match recover(journal, from).and_then(|image| whole_for(place, image)) {
             Ok(image) => image,
             Err(e) => return self.boot_failed(e.to_string(), notes),
         };
@@ -370,7 +388,13 @@ impl Storage {
         };
         self.journal.remember(now.mono, rebuilt.wall);
         self.checkpointing.number = number;
-        self.adopt(now, rebuilt, out, notes);
+        self.checkpointing.current_exists = current || place.is_some();
+        let named = naming(place.map(|place| &CHECKPOINTS[place].1), next);
+        if mutant!(B21, named.is_empty(), true) {
+            return self.adopt(now, rebuilt, out, notes);
+        }
+        self.stage = Stage::Naming { left: named.len() as u32, rebuilt: Box::new(rebuilt) };
+        out.extend(named.into_iter().map(|kind| DiskOp { kind, done: Done::Boot(NAME) }));
     }
 
     fn adopt(&mut self, now: Now, rebuilt: Rebuilt, out: &mut Vec<DiskOp>, notes: &mut Vec<Note>) {
@@ -413,22 +437,36 @@ impl Storage {
     }
 }
 
-/// Why recovery must not go on from the checkpoints that could be read, if it must not: the disk withheld a newer one. What
-/// segments hold would be cut and filled again from the older one on, and whoever reads the newer one the next time would
-/// believe what is half done.
-fn newer_withheld(
-    withheld: &BTreeMap<u32, String>,
-    checkpoints: &BTreeMap<u32, Bytes>,
-) -> Option<String> {
-    let best = checkpoints.iter().find(|(_, file)| is_readable((*file).clone())).map(|(at, _)| *at);
-    let (_, file, _) = CHECKPOINTS.into_iter().find(|(step, ..)| {
-        withheld.contains_key(step) && best.is_none_or(|best| mutant!(B21, *step < best, false))
-    })?;
-    let path = file.path();
-    Some(format!(
-        "{path} cannot be read, and may be newer than what can be: see that the disk has no errors, and start again; if \
-         {path} is lost for good, move it away, and recovery begins from the checkpoint before it, if its journal is still there"
-    ))
+/// Whether the journal still reaches back to the checkpoint at this place among [`checkpoint::NAMES`]. What a newer one made free may
+/// have been written over in part: then the first group that an older one needs is not damaged, as it looks, but used up, and
+/// what it held is in segments that are not believed.
+pub(super) fn whole_for(
+    place: Option<usize>,
+    image: JournalImage,
+) -> Result<JournalImage, JournalError> {
+    let from = image.from;
+    let is_first = |f: &Finding| matches!(f, Finding::Faulty { seq, .. } if *seq == from);
+    match place.is_some_and(|place| place > 0) && image.findings.iter().any(is_first) {
+        true => Err(JournalError::Missing { from, first: Some(GroupSeq(from.0 + 1)) }),
+        false => Ok(image),
+    }
+}
+
+/// What the disk has to do before segments are cut to what the checkpoint with this name says: it becomes `current`, so that what
+/// was passed over cannot be believed later, and a `next` is no more.
+fn naming(believed: Option<&FileName>, has_next: bool) -> Vec<OpKind> {
+    let (current, next) = (FileName::Checkpoint, FileName::CheckpointNext);
+    let mut ops = Vec::new();
+    if let Some(from) = believed.filter(|name| **name != current) {
+        ops.push(OpKind::Rename { from: from.clone(), to: current });
+    }
+    if has_next && believed != Some(&next) {
+        ops.push(OpKind::Unlink { file: next });
+    }
+    if !ops.is_empty() {
+        ops.push(OpKind::SyncDir { dir: DirName::Checkpoint });
+    }
+    ops
 }
 
 /// Why recovery must not go on with the journal files that could be read, if it must not: of another one the disk gave not a single
@@ -456,10 +494,6 @@ fn reach(finding: &Finding) -> Reach {
         Finding::Faulty { .. } => Reach::GroupLost,
         Finding::Header { .. } | Finding::Short { .. } => Reach::FrameLost,
     }
-}
-
-fn is_readable(file: Bytes) -> bool {
-    Checkpoint::decode(file).is_ok()
 }
 
 /// A directory among those of a data directory that is, or was, a log's: `<topic>-<partition>`, or one that is being

@@ -93,14 +93,14 @@ impl Check<'_> {
     }
 
     fn run(&mut self) {
-        let files = ["current", "next", "previous"].map(|name| {
+        let files = checkpoint::NAMES.map(|name| {
             let path = format!("checkpoint/{name}");
-            self.read(&path)
+            self.read(&path).map(Ok)
         });
-        let checkpoint = match checkpoint::choose(files) {
-            Ok((checkpoint, wrong)) => {
+        let (place, checkpoint) = match checkpoint::choose(files) {
+            Ok((chosen, wrong)) => {
                 wrong.iter().for_each(|why| self.damage("checkpoint", why));
-                checkpoint
+                chosen.unzip()
             }
             Err(why) => return self.damage("checkpoint", why),
         };
@@ -108,7 +108,7 @@ impl Check<'_> {
             checkpoint.iter().flat_map(|c| &c.logs).map(|l| (l.dir.log, l.clone())).collect();
         let Some(journal) = self.journal() else { return };
         let from = checkpoint.as_ref().map_or(GroupSeq(1), |c| c.from);
-        let image = match recover(journal, from) {
+        let image = match recover(journal, from).and_then(|image| boot::whole_for(place, image)) {
             Ok(image) => image,
             Err(e) => return self.damage("journal", e),
         };

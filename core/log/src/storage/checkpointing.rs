@@ -9,8 +9,8 @@
 //! The file is encoded at the instant, for where each batch goes is decided when it is appended. It is
 //! written only once everything that it says is true. Only when its name is durable is the journal before
 //! it free. Steps: 0 `next` written and synced, 1 `current` -> `previous`, 2 `next` -> `current`, 3 names
-//! synced. A full disk repeats the step. Where recovery started from `next`, because a crash took its new name
-//! and not the old one of `current`, it is renamed and synced first (10 and 11): it must not be written over.
+//! synced. A full disk repeats the step. What recovery started from is `current`, and there is no `next`
+//! ([`super::boot`]).
 
 use super::{Note, Section, Storage};
 use crate::checkpoint::{Checkpoint, SavedLog};
@@ -32,8 +32,6 @@ pub(super) struct Checkpointing {
     pub number: u64,
     /// Whether there is a `current` to keep.
     pub current_exists: bool,
-    /// Whether recovery started from `next`, which still has that name.
-    pub next_counts: bool,
     /// The owner was asked and has not answered.
     asked: bool,
     state: State,
@@ -66,9 +64,6 @@ struct Taken {
 }
 
 const NAMES_SYNCED: u8 = 3;
-/// `next` becomes `current` before another is written.
-const ADOPTS: u8 = 10;
-const ADOPTED: u8 = 11;
 
 impl Storage {
     /// Whether a checkpoint is under way.
@@ -161,8 +156,7 @@ impl Storage {
             && mutant!(B12, logs.is_empty(), true)
         {
             let taken = taken.clone();
-            let step = if checkpointing.next_counts { ADOPTS } else { 0 };
-            checkpointing.state = State::Writing { taken, step, busy: false };
+            checkpointing.state = State::Writing { taken, step: 0, busy: false };
         }
         let State::Writing { taken, step, busy } = &mut checkpointing.state else { return };
         if std::mem::replace(busy, true) {
@@ -180,7 +174,7 @@ impl Storage {
                 sync: mutant!(S09, true, false),
             },
             1 => OpKind::Rename { from: current, to: FileName::CheckpointPrevious },
-            2 | ADOPTS => OpKind::Rename { from: next, to: current },
+            2 => OpKind::Rename { from: next, to: current },
             _ => OpKind::SyncDir { dir: DirName::Checkpoint },
         };
         let done = Done::Checkpoint { number: checkpointing.number, step: *step };
@@ -212,12 +206,7 @@ impl Storage {
             }
             None => self.space.taken(),
         }
-        if step == ADOPTED {
-            (self.checkpointing.next_counts, self.checkpointing.current_exists) = (false, true);
-            (*at, *busy) = (0, false);
-            return;
-        }
-        if step < mutant!(B13, NAMES_SYNCED, 2) || step == ADOPTS {
+        if step < mutant!(B13, NAMES_SYNCED, 2) {
             (*at, *busy) = (step + 1, false);
             return;
         }

@@ -20,6 +20,7 @@ use sordini_wire::batch::Batch;
 use std::collections::BTreeMap;
 
 /// What recovery built.
+#[derive(Clone, Debug)]
 pub(super) struct Rebuilt {
     /// The last boot that is known.
     pub boot: u64,

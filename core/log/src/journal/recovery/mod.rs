@@ -50,7 +50,7 @@ pub struct JournalImage {
     pub next_lsn: Lsn,
     /// A lap that no sector of any file names.
     pub next_lap: u32,
-    /// File number and block where writing goes on; `None` if no group is left.
+    /// File number and block where writing goes on, the end of the file if it must not there; `None` if no group is left.
     pub tail: Option<(u32, u32)>,
     /// The files of the ring, by number. Files that were not finished are missing here: they are
     /// made again.
@@ -181,7 +181,22 @@ impl<'a> Recovery<'a> {
         if !cut {
             self.judge_traces();
         }
+        self.leave_needed(wanted);
         Ok(self.image)
+    }
+
+    /// Going on from an older checkpoint, what a newer one had made free is needed again: in the file that was entered last, the
+    /// rest of an earlier lap may lie behind the tail. Then writing does not go on in that file.
+    fn leave_needed(&mut self, wanted: &[Candidate]) {
+        let Some((number, at)) = self.image.tail else { return };
+        let next = self.image.next_seq;
+        let lies_behind =
+            |c: &Candidate| self.survey.number(c) == number && c.at >= at && c.seq < next;
+        if wanted.iter().any(lies_behind) {
+            let file = self.image.files.iter().find(|f| f.number == number);
+            let end = file.expect("the tail lies in a file of the image").blocks;
+            self.image.tail = Some((number, end));
+        }
     }
 
     /// Whether the journal reaches back to the checkpoint.

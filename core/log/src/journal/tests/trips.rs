@@ -232,3 +232,34 @@ fn a_copy_of_a_journal_goes_its_own_way() {
         assert_eq!(image.groups[1].frames, [append(1, 1, 1, 100), append(1, base, base, 5000)]);
     }
 }
+
+/// The newest checkpoint had made free a file with groups that the one before it needs, and its beginning was written again. A start that went on
+/// from the one before wrote on in that file, over groups that it had just read: after a crash they were gone.
+#[test]
+fn a_start_from_an_older_checkpoint_writes_over_nothing_that_it_needs() {
+    let mut rig = Rig::new(small());
+    let (mut older, mut shared) = (GroupSeq(1), 0);
+    for base in 0..200 {
+        let seq = rig.group([append(1, base, base, 2500)]);
+        if base % 7 == 6 {
+            older = rig.journal.tail_seq();
+            rig.journal.recycle(seq);
+        }
+        let Ok(image) = recovered(&rig.platter, older) else { continue };
+        if older == rig.journal.tail_seq() || !image.findings.is_empty() {
+            continue;
+        }
+        let mut again = Rig::boot(small(), rig.platter.clone(), &image);
+        (1..=3).for_each(|n| _ = again.group([append(1, base + n, base + n, 2500)]));
+        // The last may have waited for a file more.
+        again.flush();
+        again.sync();
+        let after = recovered(&again.platter, older).expect("everything is there");
+        assert_eq!(after.findings, []);
+        assert_eq!(after.groups[..image.groups.len()], image.groups);
+        let new = after.groups[image.groups.len()..].iter().map(|g| g.frames.len());
+        assert_eq!(new.sum::<usize>(), 3);
+        shared += 1;
+    }
+    assert!(shared > 20, "{shared} starts from an older checkpoint");
+}

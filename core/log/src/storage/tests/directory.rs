@@ -162,7 +162,7 @@ fn a_log_deleted_before_the_first_write_of_this_life_leaves_no_directory() {
 /// A crash came between the writing of `next` and its renaming; a later start could not read `current`, once, went on from `next`,
 /// and wrote over the journal before it. The start after that read `current` again, and missed what was acknowledged.
 #[test]
-fn a_checkpoint_that_cannot_be_read_for_once_is_not_passed_over_for_one_that_frees_its_journal() {
+fn a_checkpoint_that_cannot_be_read_for_once_is_not_believed_later() {
     let mut rig = Rig::booted(Mem::default());
     let log = rig.create("orders-0", 1);
     for _ in 0..2 {
@@ -173,21 +173,28 @@ fn a_checkpoint_that_cannot_be_read_for_once_is_not_passed_over_for_one_that_fre
         rig.run();
         rig.wait(50);
     }
+    let read = |disk: &mut Mem, path: &str| disk.file(path).cloned();
+    let second = read(&mut rig.disk, "checkpoint/current").expect("two were taken");
+    let first = read(&mut rig.disk, "checkpoint/previous").expect("two were taken");
     // As the crash left it: the second has the name `next` still.
-    let read = |disk: &mut Mem, path: &str| disk.file(path).expect("there").clone();
-    let (second, first) =
-        (read(&mut rig.disk, "checkpoint/current"), read(&mut rig.disk, "checkpoint/previous"));
-    rig.disk.put("checkpoint/next", &second);
-    rig.disk.put("checkpoint/current", &first);
-    rig.disk.remove("checkpoint/previous");
-    let mut disk = rig.disk.clone();
-    disk.unreadable = Some(("checkpoint/current".into(), 0));
-    let why = refusal(&disk).expect("whoever goes on frees the journal that `current` needs");
-    assert!(why.contains("checkpoint/current") && why.contains("start again"), "{why}");
-    assert_eq!(Rig::booted(rig.disk.clone()).read_all(log), expected(0, 20, 100));
-    // Without `current` there is nothing that could be believed later.
-    disk.remove("checkpoint/current");
-    assert_eq!(Rig::booted(disk).read_all(log), expected(0, 20, 100));
+    let mut between = rig.disk.clone();
+    between.put("checkpoint/next", &second);
+    between.put("checkpoint/current", &first);
+    between.remove("checkpoint/previous");
+    for (mut disk, believed) in [(between.clone(), &second), (rig.disk.clone(), &first)] {
+        disk.unreadable = Some(("checkpoint/current".into(), 0));
+        let mut booted = Rig::booted(disk);
+        assert_eq!(booted.read_all(log), expected(0, 20, 100));
+        assert_eq!(read(&mut booted.disk, "checkpoint/current").as_ref(), Some(believed));
+        assert_eq!(read(&mut booted.disk, "checkpoint/next"), None);
+    }
+    // Nor is a `next` that was passed over for a `current` that could be read.
+    let mut booted = Rig::booted(between.clone());
+    assert_eq!(read(&mut booted.disk, "checkpoint/current"), Some(first));
+    assert_eq!(read(&mut booted.disk, "checkpoint/next"), None);
+    // Without `current` it is the newest.
+    between.remove("checkpoint/current");
+    assert_eq!(Rig::booted(between).read_all(log), expected(0, 20, 100));
 }
 
 /// The newest file of the journal gave no block, and recovery went on as if it were not there: what only that file
