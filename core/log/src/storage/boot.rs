@@ -42,7 +42,7 @@ use crate::time::Now;
 use bytes::Bytes;
 use sordini_mutant::mutant;
 use sordini_reach::Reach;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Where boot recovery is. See the module's table.
 #[derive(Clone, Debug)]
@@ -61,6 +61,8 @@ pub(super) enum Stage {
         left: u32,
         /// A directory that only a log can have.
         orphan: Option<String>,
+        /// What is in the data directory.
+        names: BTreeSet<String>,
         /// What there is, by step; an error where the disk did not give it.
         checkpoints: BTreeMap<u32, Result<Bytes, String>>,
         /// Blocks of the journal that the disk did not give, by step, and why.
@@ -279,6 +281,7 @@ impl Storage {
         self.stage = Stage::Reading {
             left: reads.len() as u32 + syncs,
             orphan,
+            names: root.iter().map(|e| e.name.clone()).collect(),
             checkpoints: BTreeMap::new(),
             withheld: BTreeMap::new(),
             journal: Vec::new(),
@@ -382,10 +385,13 @@ impl Storage {
             false => Journal::resume(&image, self.config.journal),
         };
         let number = checkpoint.as_ref().map_or(0, |c| c.number);
-        let rebuilt = match rebuild(now, checkpoint, image) {
+        let mut rebuilt = match rebuild(now, checkpoint, image) {
             Ok(rebuilt) => rebuilt,
             Err(why) => return self.boot_failed(why, notes),
         };
+        if let Stage::Reading { names, .. } = &self.stage {
+            rebuilt.removals.values_mut().for_each(|removal| removal.compare(names));
+        }
         self.journal.remember(now.mono, rebuilt.wall);
         self.checkpointing.number = number;
         self.checkpointing.current_exists = current || place.is_some();
@@ -429,7 +435,7 @@ impl Storage {
                 notes.push(Note::Recovered(recovered));
                 let ids: Vec<_> = self.logs.keys().copied().collect();
                 ids.into_iter().for_each(|id| self.queue_write(now, id));
-                self.resume_removals(out);
+                self.resume_removals(now, out, notes);
                 self.start_sweep(out);
             }
             stage => self.stage = stage,

@@ -9,7 +9,9 @@
 //! | Removing | the removal                                  | done                               |
 //!
 //! A topic may be created again under the same name at once. The new log gets no directory before the old
-//! one has lost the name durably. After a restart the name may belong to either, and the id inside tells.
+//! one has lost the name durably. After a restart the name may belong to either, and the id inside tells; but most of
+//! what a restart finds deleted has left nothing, as the names in the data directory say, which recovery made durable: that
+//! is over at once, and a thousand short lives under one name hold nobody up.
 //! A checkpoint remembers removals up to the rename; behind it the name itself does ([`super::sweep`]).
 
 use super::{Note, Storage, reindex, sweep};
@@ -22,14 +24,16 @@ use crate::io_errors::{Purpose, Verdict};
 use crate::time::Now;
 use crate::writer::Home;
 use sordini_reach::Reach;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A deleted log of which something may be left on disk.
 #[derive(Clone, Debug)]
 pub(super) struct Removal {
     dir: LogDir,
-    /// Whether a directory was made or may have been.
+    /// Whether a directory with its old name was made or may have been.
     home: bool,
+    /// Whether something may have its new name already.
+    renamed: bool,
     stage: RemovalStage,
 }
 
@@ -59,7 +63,13 @@ pub(super) const REMOVED: u8 = 2;
 impl Removal {
     /// One that recovery found.
     pub fn found(dir: LogDir) -> Removal {
-        Removal { dir, home: true, stage: RemovalStage::Looking { asked: false } }
+        Removal { dir, home: true, renamed: true, stage: RemovalStage::Looking { asked: false } }
+    }
+
+    /// What the names in the data directory say of it.
+    pub fn compare(&mut self, names: &BTreeSet<String>) {
+        self.home = names.contains(&*self.dir.name);
+        self.renamed = names.contains(&DirName::Deleted(self.dir.clone()).path());
     }
 
     /// Whether something is asked of the disk.
@@ -97,7 +107,8 @@ impl Storage {
         // What a former life made is not this one's yet, and lies there all the same.
         let former = log.writer.unswept || log.writer.found;
         let home = log.writer.home == Home::Made || log.writer.busy() || former;
-        let removal = Removal { dir: log.dir, home, stage: RemovalStage::Journal };
+        let (dir, stage) = (log.dir, RemovalStage::Journal);
+        let removal = Removal { dir, home, renamed: false, stage };
         self.removals.insert(id, removal);
         self.checkpoint_progress(id);
     }
@@ -119,15 +130,25 @@ impl Storage {
     }
 
     /// Looks for what is left of logs whose deletion recovery found.
-    pub(super) fn resume_removals(&mut self, out: &mut Vec<DiskOp>) {
+    pub(super) fn resume_removals(
+        &mut self,
+        now: Now,
+        out: &mut Vec<DiskOp>,
+        notes: &mut Vec<Note>,
+    ) {
         let logs = self.logs.values();
-        let owned: Vec<_> =
+        let owned: BTreeSet<_> =
             logs.filter(|l| l.writer.home == Home::Made).map(|l| l.dir.name.clone()).collect();
-        for removal in self.removals.values_mut() {
-            if owned.contains(&removal.dir.name) {
-                removal.stage = RemovalStage::Removing { asked: false };
+        let mut over = Vec::new();
+        for (id, removal) in &mut self.removals {
+            removal.home &= !owned.contains(&removal.dir.name);
+            match (removal.home, removal.renamed) {
+                (true, _) => {}
+                (false, true) => removal.stage = RemovalStage::Removing { asked: false },
+                (false, false) => over.push(*id),
             }
         }
+        over.into_iter().for_each(|id| self.removal_over(now, id, notes));
         self.reached.mark_if(Reach::RemovalResumed, !self.removals.is_empty());
         self.retry_removals(out);
     }
@@ -221,11 +242,14 @@ impl Storage {
             }
             _ => false,
         };
-        if other {
-            removal.stage = RemovalStage::Removing { asked: false };
-            self.name_is_free(now, id);
-        } else {
-            removal.stage = RemovalStage::Clearing { asked: false };
+        match (other, removal.renamed) {
+            (true, true) => {
+                removal.stage = RemovalStage::Removing { asked: false };
+                self.name_is_free(now, id);
+            }
+            (true, false) => self.removal_over(now, id, notes),
+            (false, true) => removal.stage = RemovalStage::Clearing { asked: false },
+            (false, false) => removal.rename(out),
         }
         self.retry_removals(out);
     }

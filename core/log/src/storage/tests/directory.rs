@@ -222,3 +222,59 @@ fn a_journal_file_that_cannot_be_read_at_all_is_not_taken_for_none() {
     }
     assert_eq!(Rig::booted(rig.disk.clone()).read_all(log), expected(0, sent, 100));
 }
+
+/// Topics came and went under one name, thousands of them, and none was ever written. A restart looked for each one's directory,
+/// renamed it, synced that and removed it: four operations on nothing for each, and what was acknowledged meanwhile waited behind
+/// all of them.
+#[test]
+fn a_restart_spends_nothing_on_deleted_logs_that_left_nothing() {
+    let mut rig = Rig::booted(young());
+    rig.wait(50);
+    for id in 10..510 {
+        let log = rig.create("again-0", id);
+        rig.storage.delete(log);
+    }
+    rig.run();
+    let cost = |disk: &Mem| {
+        let again = Rig::booted(disk.clone());
+        assert_eq!(again.storage.holdings().removals, 0);
+        let deleted = again.notes.iter().filter(|n| matches!(n, Note::Deleted(_))).count();
+        (again.done, deleted)
+    };
+    let (nothing, _) = cost(&young());
+    let (all, deleted) = cost(&rig.disk);
+    // A checkpoint has been taken meanwhile, and knows nothing of those before it.
+    assert!(deleted > 300, "{deleted} removals");
+    assert!(all < nothing + 20, "{all} operations for {deleted} removals, {nothing} for none");
+}
+
+/// What DeleteRecords took away before it was written went to a file of its own all the same, with three files, eight operations and three
+/// more to remove it.
+#[test]
+fn what_is_deleted_before_it_is_written_is_never_written() {
+    let mut rig = Rig::booted(young());
+    rig.wait(50);
+    let log = LogId(1);
+    let start = rig.storage.end(log).0;
+    let files = rig.disk.list("orders-0");
+    let (before, count) = (rig.done, 50);
+    for n in 1..=count {
+        rig.append(log, 1, 100);
+        rig.storage.set_start(log, Offset(start + n));
+        rig.run();
+    }
+    rig.wait(50);
+    assert_eq!(rig.storage.holdings().unwritten_bytes, 0);
+    assert!(rig.done < before + 2 * count, "{} operations", rig.done - before);
+    assert!(rig.disk.list("orders-0").len() <= files.len());
+    // What is left of it is written, and found again.
+    rig.append(log, 2, 100);
+    rig.run();
+    rig.wait(50);
+    rig.checkpoint();
+    rig.run();
+    let mut disk = rig.disk.clone();
+    disk.lose_power();
+    let (start, end) = (start + count, start + count + 2);
+    assert_eq!(Rig::booted(disk).read_all(log), expected(start, end, 100));
+}
