@@ -133,6 +133,11 @@ impl Frame {
         }
     }
 
+    /// The log it is about; of what is about none, the first.
+    pub fn log(&self) -> LogId {
+        self.topic(0).log
+    }
+
     /// Its identity but for the checksum.
     fn topic(&self, at: u32) -> Identity {
         let kind = self.kind();

@@ -9,7 +9,7 @@ use super::notes::{RecoveredLog, Replay, Replayed};
 use super::remove::Removal;
 use crate::checkpoint::{Checkpoint, SavedLog};
 use crate::id::{GroupSeq, LogId, Offset};
-use crate::journal::{Finding, Frame, FrameKind, JournalImage};
+use crate::journal::{Finding, Frame, FrameKind, Identity, JournalImage};
 use crate::log::Log;
 use crate::segment::{Head, LogConfig};
 use crate::span::Spans;
@@ -34,6 +34,8 @@ pub(super) struct Rebuilt {
     pub(super) wall: Wall,
     /// Frames of the group at hand may have been seen by the checkpoint.
     again: bool,
+    /// Appends of that group of which only a mark is left.
+    lost: Vec<Identity>,
 }
 
 /// Builds the logs; the text of an error says what does not fit and where.
@@ -55,19 +57,21 @@ pub(super) fn rebuild(
         marks: BTreeMap::new(),
         wall,
         again: false,
+        lost: Vec::new(),
         recovered: Box::new(Recovered { sections: checkpoint.sections, ..Recovered::default() }),
     };
     refuse_losses(&image.findings)?;
     for group in image.groups {
         // The checkpoint saw the first frames of its group. If that group is damaged they cannot be
         // counted, but each can be told by what it says.
-        let damaged = image
-            .findings
-            .iter()
-            .any(|f| matches!(f, Finding::Faulty { seq, .. } if *seq == group.seq));
+        let damaged = image.findings.iter().find_map(|f| match f {
+            Finding::Faulty { seq, lost, .. } if *seq == group.seq => Some(lost),
+            _ => None,
+        });
         let first = group.seq == checkpoint.from;
-        let seen = if first && !damaged { checkpoint.skip as usize } else { 0 };
-        rebuilt.again = first && damaged && checkpoint.skip > 0;
+        let seen = if first && damaged.is_none() { checkpoint.skip as usize } else { 0 };
+        rebuilt.again = first && damaged.is_some() && checkpoint.skip > 0;
+        rebuilt.lost = damaged.filter(|_| rebuilt.again).cloned().unwrap_or_default();
         rebuilt.recovered.groups += 1;
         rebuilt.wall = mutant!(B19, group.wall.unwrap_or(rebuilt.wall), rebuilt.wall);
         for frame in group.frames.into_iter().skip(seen) {
@@ -151,6 +155,10 @@ fn leave_emptied(log: &mut Log) {
 
 impl Rebuilt {
     fn frame(&mut self, seq: GroupSeq, frame: Frame) -> Result<(), String> {
+        // The checkpoint saw the log deleted: what is said of it here was said before.
+        if self.again && self.removals.contains_key(&frame.log()) {
+            return Ok(());
+        }
         let at = self.wall;
         let (log, what) = match frame {
             Frame::Append { log: id, epoch, base, last, bytes, .. } => {
@@ -202,9 +210,6 @@ impl Rebuilt {
             Frame::LogCreate { dir, .. } if self.again && self.logs.contains_key(&dir.log) => {
                 return Ok(());
             }
-            Frame::LogDelete { log } if self.again && !self.logs.contains_key(&log) => {
-                return Ok(());
-            }
             Frame::LogCreate { dir, topic_id, partition } => {
                 let id = dir.log;
                 let mut log = Log::new(dir, topic_id, partition, LogConfig::default());
@@ -226,6 +231,10 @@ impl Rebuilt {
                 if to > end {
                     // In place of an append that is lost.
                     return self.lost(seq, id, end, to);
+                }
+                let is_seen = |l: &Identity| (l.log, l.base, l.last + 1) == (id, from.0, to.0);
+                if self.lost.iter().any(is_seen) {
+                    return Ok(()); // the checkpoint vouches for the segment that has it
                 }
                 self.log(id)?.faulty.add(from, to);
                 self.unmark(id, from, to);

@@ -167,3 +167,35 @@ fn a_lost_hard_state_refuses_to_start() {
     again.run();
     assert!(again.fatal().expect("refused").contains("restore"), "{:?}", again.notes);
 }
+
+/// Of the group in which a checkpoint was taken a batch had rotted that the checkpoint had seen. Which frames it had seen could not be counted any
+/// more: the batch, which is in its segment, was marked, and what was said of a log that had come and gone before made the start refuse.
+#[test]
+fn what_the_checkpoint_saw_of_a_damaged_group_is_neither_lost_nor_unknown() {
+    let mut rig = Rig::booted(Mem::default());
+    let log = rig.create("orders-0", 1);
+    rig.run();
+    let other = rig.create("other-0", 2);
+    rig.append(other, 1, 50);
+    rig.storage.delete(other);
+    rig.append(log, 2, 100);
+    rig.append(log, 2, 100);
+    rig.checkpoint();
+    rig.append(log, 2, 100);
+    rig.run();
+    rig.wait(50);
+    for (rotten, lost) in [(1u8, vec![]), (5, vec![(4, 6)])] {
+        let mut disk = rig.disk.clone();
+        let file = disk.file("journal/00000001.journal").expect("a journal");
+        let needle = [rotten; 90];
+        let at = file.windows(needle.len()).position(|w| w == needle).expect("it is there");
+        file[at + 40] ^= 0xff;
+        let mut found = Rig::booted(disk);
+        assert_eq!(marked(&found), lost, "offset {rotten} rots");
+        assert_eq!(found.storage.end(log), Offset(6));
+        assert!(!found.storage.contains(other));
+        if lost.is_empty() {
+            assert_eq!(found.read_all(log), expected(0, 6, 100));
+        }
+    }
+}
