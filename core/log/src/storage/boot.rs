@@ -11,7 +11,8 @@
 //!
 //! Nothing that recovery read is changed before it is over, but for names of checkpoints: it may crash and start again at
 //! any point. The newest checkpoint with valid content counts, in the order `current`, `next` (complete, but its rename was
-//! lost), `previous`. If the disk gives nothing of a journal file, recovery ends ([`journal_withheld`]). Log directories are not
+//! lost), `previous`. If the disk gives nothing of a journal file, or not all of its last group, recovery ends ([`journal_withheld`],
+//! [`tail_withheld`]). Log directories are not
 //! looked into: 1,000 logs cost no more than their lines in the checkpoint, and leftovers in them are cleaned while serving
 //! ([`super::sweep`]).
 //!
@@ -372,6 +373,11 @@ impl Storage {
             Ok(image) => image,
             Err(e) => return self.boot_failed(e.to_string(), notes),
         };
+        if let Stage::Reading { withheld, .. } = &self.stage
+            && let Some(why) = tail_withheld(withheld, &image.findings)
+        {
+            return self.boot_failed(why, notes);
+        }
         image.findings.iter().for_each(|finding| self.reached.mark(reach(finding)));
         if let Stage::Reading { orphan: Some(name), .. } = &self.stage
             && !is_founded
@@ -500,6 +506,26 @@ fn reach(finding: &Finding) -> Reach {
         Finding::Faulty { .. } => Reach::GroupLost,
         Finding::Header { .. } | Finding::Short { .. } => Reach::FrameLost,
     }
+}
+
+/// Why recovery must not cut the last group of the journal, if it must not: of its blocks the disk did not give one. Nothing proves that it
+/// was durable, and nothing that it was not; and where bytes that are wrong stay wrong, what cannot be read now may be read later.
+fn tail_withheld(withheld: &BTreeMap<u32, String>, findings: &[Finding]) -> Option<String> {
+    let cuts = findings.iter().filter_map(|finding| match finding {
+        Finding::Cut { at: (number, first), damage: d, .. } => {
+            let first = BLOCK + (number << BLOCK_BITS) + first;
+            withheld.range(first..first + d.new + d.old + d.torn + d.rotten).next()
+        }
+        _ => None,
+    });
+    let (step, why) = cuts.into_iter().next()?;
+    let (number, block) = ((step - BLOCK) >> BLOCK_BITS, step % (1 << BLOCK_BITS));
+    let (path, at) = (FileName::Journal(number).path(), u64::from(block) * BLOCK_BYTES as u64);
+    Some(format!(
+        "{path} cannot be read at {at} ({why}), where the last group of the journal is or would be, which may have been acknowledged: \
+         see that the disk has no errors, and start again; if these bytes are lost for good and that group can be given up, write \
+         {BLOCK_BYTES} zeroes there"
+    ))
 }
 
 /// A directory among those of a data directory that is, or was, a log's: `<topic>-<partition>`, or one that is being

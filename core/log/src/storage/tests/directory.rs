@@ -278,3 +278,27 @@ fn what_is_deleted_before_it_is_written_is_never_written() {
     let (start, end) = (start + count, start + count + 2);
     assert_eq!(Rig::booted(disk).read_all(log), expected(start, end, 100));
 }
+
+/// The disk gave all of the journal but a block of its last group, and recovery cut that group, which was acknowledged, for good:
+/// the next start could have read it.
+#[test]
+fn a_last_group_of_which_the_disk_does_not_give_a_block_is_not_cut() {
+    let mut rig = Rig::booted(young());
+    rig.append(LogId(1), 3, 100);
+    rig.flush();
+    let written = |op: &DiskOp| match &op.kind {
+        OpKind::Write { file: crate::disk::FileName::Journal(_), at, .. } => Some(*at),
+        _ => None,
+    };
+    let last = rig.ops.iter().filter_map(written).last().expect("a group is on its way");
+    rig.step();
+    let end = rig.storage.end(LogId(1)).0;
+    for (at, refused) in [(last, true), (last + 4096, true), (last + 8192, false)] {
+        let mut disk = rig.disk.clone();
+        disk.unreadable = Some(("journal/00000001.journal".into(), at));
+        let why = refusal(&disk);
+        assert_eq!(why.is_some(), refused, "{at}: {why:?}");
+        assert!(why.is_none_or(|why| why.contains("start again") && why.contains("zeroes")));
+    }
+    assert_eq!(Rig::booted(rig.disk.clone()).read_all(LogId(1)), expected(0, end, 100));
+}
