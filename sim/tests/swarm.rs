@@ -2,7 +2,7 @@
 
 #![allow(clippy::disallowed_methods)] // a hunt is told its seeds by the environment
 
-use sordini_sim::marks::MARKS;
+use sordini_sim::marks::{MARKS, Mark};
 use sordini_sim::run::{Report, Watch, run};
 use sordini_sim::scenario::draw;
 use std::sync::Arc;
