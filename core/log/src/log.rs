@@ -16,7 +16,7 @@ use crate::id::{Generation, GroupSeq, LogDir, Offset};
 use crate::segment::{Head, LogConfig, Mark, Segment};
 use crate::span::Spans;
 use crate::time::Wall;
-use crate::writer::{Home, Stale, Writer};
+use crate::writer::{Stale, Writer};
 use bytes::Bytes;
 use smallvec::SmallVec;
 use sordini_mutant::mutant;
@@ -333,33 +333,17 @@ impl Log {
         }
     }
 
-    /// Takes out the segments that lie below the durable start: nobody needs them, and what is not in their files yet does not have
-    /// to get there. Returns them, and the bytes of batches that were never written.
-    pub fn drop_below_start(&mut self) -> (Vec<Segment>, u64) {
-        // A directory that a checkpoint may vouch for is made by the first piece.
-        let skips = self.writer.home == Home::Made && !self.writer.busy();
-        let reach = if skips { self.synced } else { self.written };
-        let goes = |s: &&Segment| s.next <= self.durable_start && s.next <= reach;
+    /// Takes out the segments that lie below the durable start and are written: nobody needs them.
+    pub fn drop_below_start(&mut self) -> Vec<Segment> {
+        let goes = |s: &&Segment| s.next <= self.durable_start && s.next <= self.written;
         let count = self.segments.iter().take_while(goes).count();
         if count == 0 {
-            return (Vec::new(), 0);
+            return Vec::new();
         }
-        let gone: Vec<Segment> = self.segments.drain(..count).collect();
-        let skipped = self.skip_to(gone[count - 1].next);
+        let gone = self.segments.drain(..count).collect();
         let first = self.segments.first().map_or(self.end, |s| s.base).min(self.written);
         self.file_synced = self.file_synced.max(first);
-        (gone, skipped)
-    }
-
-    /// What lies below `next` does not go to files any more, and its segments are gone; how many bytes that is.
-    fn skip_to(&mut self, next: Offset) -> u64 {
-        if next <= self.written {
-            return 0;
-        }
-        let skipped = self.cache.from(self.written).take_while(|c| c.next <= next);
-        let bytes = skipped.map(|c| c.bytes.len() as u64).sum();
-        self.skipped(next, bytes);
-        bytes
+        gone
     }
 
     /// Drops cached batches that end at or below `upto` and are written. Returns the bytes freed.

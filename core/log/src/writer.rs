@@ -85,8 +85,6 @@ pub(crate) struct Writer {
     pub unswept: bool,
     /// Whether the sweep found a directory that a former life had made, or a full disk left one half made.
     pub found: bool,
-    /// Base of the last segment that has files, or may have.
-    pub begun: Option<Offset>,
     /// A checkpoint waits until `file_synced` is here.
     pub target: Option<Offset>,
     /// Whether it stands in the storage's queue of logs that should be written now.
@@ -141,11 +139,7 @@ impl Log {
             Home::Made if self.written == self.synced || self.leaves_a_file() => {
                 (self.sync_piece(&mut ops), 0)
             }
-            Home::Made => {
-                let segment = self.segment_of(self.written).expect("what is not written has one");
-                self.writer.begun = Some(self.segments[segment].base);
-                self.write_piece(config, &mut ops)
-            }
+            Home::Made => self.write_piece(config, &mut ops),
         };
         // Only an index is written with a sync of its own; that of a new home comes before any index.
         let indexes = ops.iter().any(|op| matches!(op, OpKind::Write { sync: true, .. }));
@@ -330,12 +324,6 @@ impl Log {
             }
         }
         Progress::Done { bytes: piece.bytes }
-    }
-
-    /// All below `next` was passed over: it, and the segments it is in, are not wanted any more.
-    pub fn skipped(&mut self, next: Offset, bytes: u64) {
-        self.advance(next, bytes);
-        (self.writer.unsynced_bytes, self.writer.unsynced_index_bytes) = (0, 0);
     }
 
     fn advance(&mut self, next: Offset, bytes: u64) {

@@ -137,7 +137,6 @@ fn restore(saved: SavedLog) -> Log {
     log.writer.closed = saved.closed;
     log.writer.unswept = true;
     log.writer.stale = saved.segments.last().map(Stale::of);
-    log.writer.begun = saved.segments.last().map(|s| s.base);
     log.segments = saved.segments;
     leave_emptied(&mut log);
     log

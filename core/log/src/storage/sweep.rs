@@ -114,8 +114,10 @@ impl Storage {
             let known = log.segments.binary_search_by_key(&base, |s| s.base).is_ok();
             // A segment that nobody has begun to write would otherwise inherit what the file holds.
             let begun = base < log.written || base == log.written && log.writer.busy();
-            if !known || !begun {
+            if !known {
                 ops.push(OpKind::Unlink { file: log.file(file) });
+            } else if !begun {
+                ops.push(OpKind::Truncate { file: log.file(file), len: 0 });
             }
         }
         // A piece under way begins with this cut, and may have written behind it by now. The next one repeats it, for

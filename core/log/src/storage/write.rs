@@ -177,9 +177,8 @@ impl Storage {
     /// Removes the files of segments that lie below the log's start, which is durable.
     pub(super) fn drop_segments(&mut self, id: LogId, out: &mut Vec<DiskOp>) {
         let Some(log) = self.logs.get_mut(&id) else { return };
-        let (gone, skipped) = log.drop_below_start();
+        let gone = log.drop_below_start();
         log.invariants();
-        self.space.unwritten_bytes -= skipped;
         self.unlink(id, &gone, out);
         self.checkpoint_progress(id);
     }
@@ -187,7 +186,7 @@ impl Storage {
     /// Removes the files of segments that the log does not have any more.
     pub(super) fn unlink(&mut self, id: LogId, segments: &[Segment], out: &mut Vec<DiskOp>) {
         let Some(log) = self.logs.get_mut(&id) else { return };
-        for base in segments.iter().map(|s| s.base).filter(|base| Some(*base) <= log.writer.begun) {
+        for base in segments.iter().map(|s| s.base) {
             for file in [LogFile::Segment(base), LogFile::Index(base), LogFile::TimeIndex(base)] {
                 let file = FileName::Log(log.dir.clone(), file);
                 out.push(DiskOp { kind: OpKind::Unlink { file }, done: Done::Nothing });

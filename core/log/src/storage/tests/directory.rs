@@ -248,37 +248,6 @@ fn a_restart_spends_nothing_on_deleted_logs_that_left_nothing() {
     assert!(all < nothing + 20, "{all} operations for {deleted} removals, {nothing} for none");
 }
 
-/// What DeleteRecords took away before it was written went to a file of its own all the same, with three files, eight operations and three
-/// more to remove it.
-#[test]
-fn what_is_deleted_before_it_is_written_is_never_written() {
-    let mut rig = Rig::booted(young());
-    rig.wait(50);
-    let log = LogId(1);
-    let start = rig.storage.end(log).0;
-    let files = rig.disk.list("orders-0");
-    let (before, count) = (rig.done, 50);
-    for n in 1..=count {
-        rig.append(log, 1, 100);
-        rig.storage.set_start(log, Offset(start + n));
-        rig.run();
-    }
-    rig.wait(50);
-    assert_eq!(rig.storage.holdings().unwritten_bytes, 0);
-    assert!(rig.done < before + 2 * count, "{} operations", rig.done - before);
-    assert!(rig.disk.list("orders-0").len() <= files.len());
-    // What is left of it is written, and found again.
-    rig.append(log, 2, 100);
-    rig.run();
-    rig.wait(50);
-    rig.checkpoint();
-    rig.run();
-    let mut disk = rig.disk.clone();
-    disk.lose_power();
-    let (start, end) = (start + count, start + count + 2);
-    assert_eq!(Rig::booted(disk).read_all(log), expected(start, end, 100));
-}
-
 /// The disk gave all of the journal but a block of its last group, and recovery cut that group, which was acknowledged, for good:
 /// the next start could have read it.
 #[test]
