@@ -10,7 +10,10 @@
 //! With `asides`, one in so many batches is followed, on the same connection, by a question that the broker can answer at once and must not
 //! before what it was asked first.
 //!
-//! Parameters: `asides` (0), `stray` (0), `jitter` ("0ms", how far back timestamps lie), `idempotent` (true), `retries` (true), `in_flight` (5), `records` ("1..4" in a batch), `bytes` ("0..100" in a
+//! With `anew`, an application is started again after about so many batches: once everything that it sent is answered, a process with another
+//! producer id goes on.
+//!
+//! Parameters: `asides` (0), `anew` (0), `stray` (0), `jitter` ("0ms", how far back timestamps lie), `idempotent` (true), `retries` (true), `in_flight` (5), `records` ("1..4" in a batch), `bytes` ("0..100" in a
 //! value), `backlog` (64 batches that wait; beyond it operations are not begun).
 
 use super::{Ask, Asked, Desk, Load, Outcome, Row, wire};
@@ -54,6 +57,9 @@ struct Produce {
     asides: u64,
     /// Whether a question is to be asked next.
     aside: bool,
+    anew: u64,
+    /// Whether another process goes on once everything that was sent is answered.
+    leaving: bool,
     producer: Option<(i64, i16)>,
     /// Whether a producer id was asked for.
     asking: bool,
@@ -104,6 +110,8 @@ fn make(params: &mut Params<'_>) -> Result<Arc<dyn Load>, BadInput> {
         jitter_ms: params.time("jitter")?.unwrap_or(0) / MS,
         asides: params.number("asides", 0..1 << 20)?.unwrap_or(0),
         aside: false,
+        anew: params.number("anew", 0..1 << 20)?.unwrap_or(0),
+        leaving: false,
         producer: None,
         asking: false,
         batches: VecDeque::new(),
@@ -126,8 +134,9 @@ fn draw(chance: &mut Chance) -> String {
     let stray = if chance.odds(1, 4) { *chance.pick(&[5, 30]) } else { 0 };
     let jitter = chance.pick(&["0ms", "0ms", "100ms", "20s"]);
     let asides = chance.pick(&[0, 0, 3]);
+    let anew = chance.pick(&[0, 0, 0, 3, 30]);
     format!(
-        "asides = {asides}\nstray = {stray}\njitter = \"{jitter}\"\nidempotent = {idempotent}\nretries = {retries}\nin_flight = {in_flight}\nrecords = \"{records}\"\n\
+        "asides = {asides}\nanew = {anew}\nstray = {stray}\njitter = \"{jitter}\"\nidempotent = {idempotent}\nretries = {retries}\nin_flight = {in_flight}\nrecords = \"{records}\"\n\
          bytes = \"{bytes}\"\n"
     )
 }
@@ -155,6 +164,7 @@ impl Load for Produce {
         let ids: Vec<RecordId> =
             lens.iter().map(|_| desk.ledger.send(desk.client, part, self.idempotent)).collect();
         desk.ledger.tally.begun += 1;
+        self.leaving |= self.idempotent && self.anew > 0 && desk.chance.odds(1, self.anew);
         let sequence = self.sequences[partition];
         self.sequences[partition] += count as i32;
         let wall_ms = match self.stray {
@@ -179,6 +189,10 @@ impl Load for Produce {
     }
 
     fn send(&mut self, desk: &mut Desk<'_>) -> Option<Ask> {
+        if self.leaving && self.is_answered() {
+            self.leaving = false;
+            self.begin_anew(desk, 0);
+        }
         if self.idempotent && self.producer.is_none() {
             return (!std::mem::replace(&mut self.asking, true)).then(|| ask_producer_id(desk));
         }
@@ -195,7 +209,9 @@ impl Load for Produce {
         if self.in_flight == 0 {
             self.held.drain(..).rev().for_each(|batch| self.batches.push_front(batch));
         }
-        if self.in_flight >= self.in_flight_max || self.is_draining() {
+        let mut waiting = self.batches.iter().skip(self.in_flight);
+        let leaves = self.leaving && waiting.all(|batch| batch.bytes.is_none());
+        if self.in_flight >= self.in_flight_max || self.is_draining() || leaves {
             return None;
         }
         let (producer, idempotent) = (self.producer, self.idempotent);
@@ -381,6 +397,13 @@ impl Produce {
                 batch.bytes = None;
             }
         }
+    }
+
+    /// Whether nothing was sent that has no answer.
+    fn is_answered(&self) -> bool {
+        self.in_flight == 0
+            && self.held.is_empty()
+            && self.batches.iter().all(|batch| batch.bytes.is_none())
     }
 
     /// Whether nothing may be sent until everything in flight is answered.
