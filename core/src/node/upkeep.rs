@@ -9,6 +9,10 @@ use bytes::Bytes;
 use sordini_log::segment::Segment;
 use sordini_log::{LogId, Section, Wall};
 use sordini_reach::Reach;
+use sordini_wire::batch::NO_TIMESTAMP;
+
+/// A journal says in whole seconds when something was appended, and so does who recovers from it.
+const WALL_GRAIN_MS: i64 = 1000;
 
 impl Node {
     /// One round of retention and expiry over all partitions.
@@ -37,11 +41,16 @@ impl Node {
         let config = &partition.config;
         let segments = self.storage.segments(log);
         // A segment takes no batch any more once the one after it was begun.
-        let closed = segments.iter().skip(1).map(|s| s.created).chain([now]);
+        let begun = |s: &Segment| Wall(s.created.0.saturating_add(WALL_GRAIN_MS));
+        let closed = segments.iter().skip(1).map(begun).chain([now]);
+        let faulty = self.storage.faulty(log);
         let facts = |(s, appended): (&Segment, Wall)| SegmentFacts {
             next: s.next,
             bytes: s.bytes,
-            max_timestamp: s.max_timestamp,
+            max_timestamp: match faulty.touches(s.base, s.next) {
+                true => NO_TIMESTAMP,
+                false => s.max_timestamp,
+            },
             appended,
         };
         let segments: Vec<SegmentFacts> = segments.iter().zip(closed).map(facts).collect();

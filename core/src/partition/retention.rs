@@ -9,7 +9,7 @@ pub struct SegmentFacts {
     pub next: Offset,
     /// Its length, bytes.
     pub bytes: u64,
-    /// The latest timestamp in it, ms; negative if its records carry none.
+    /// The latest timestamp in it, ms; negative if its records carry none, or if nobody knows because some of them are lost.
     pub max_timestamp: i64,
     /// No record of it was appended later than this.
     pub appended: Wall,
@@ -27,7 +27,9 @@ pub fn expired(
     let mut total: u64 = segments.iter().map(|s| s.bytes).sum();
     let mut start = None;
     for (i, segment) in segments.iter().enumerate() {
-        if segment.next > high_watermark || segment.bytes == 0 {
+        let active = i + 1 == segments.len();
+        // One that is closed and has no bytes has lost them.
+        if segment.next > high_watermark || segment.bytes == 0 && active {
             break;
         }
         // A timestamp in the future would keep a segment for ever: it counts as of its last append.
@@ -37,7 +39,6 @@ pub fn expired(
         };
         let age_ms = u64::try_from(now.0.saturating_sub(latest)).unwrap_or(0);
         let old = retention_ms.is_some_and(|limit| age_ms > limit);
-        let active = i + 1 == segments.len();
         let rest = total.saturating_sub(segment.bytes);
         let many = !active && retention_bytes.is_some_and(|limit| rest >= limit);
         if !old && !many {
@@ -83,6 +84,16 @@ mod tests {
             Some(Offset(20)),
             "the active one stays"
         );
+    }
+
+    #[test]
+    fn a_segment_that_has_lost_everything_goes_by_the_age_of_what_follows_it() {
+        let lost =
+            SegmentFacts { next: Offset(10), bytes: 0, max_timestamp: -1, appended: Wall(3_000) };
+        let s = [lost, segment(20, 100, 4_000)];
+        assert_eq!(expired(&s, Wall(8_000), Some(5_000), None, Offset(20)), None);
+        assert_eq!(expired(&s, Wall(8_001), Some(5_000), None, Offset(20)), Some(Offset(10)));
+        assert_eq!(expired(&[lost], Wall(99_000), Some(5_000), None, Offset(10)), None);
     }
 
     #[test]
