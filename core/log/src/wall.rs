@@ -3,7 +3,8 @@
 //! What is old is deleted, so a wall clock that jumps ahead would delete everything. Therefore a forward step beyond the
 //! monotonic clock of more than an hour changes nothing until it has held for an hour: a wrong time is usually put right
 //! before that. A process that begins has no monotonic time to compare with, and a machine often begins with a wrong clock;
-//! there the step is counted from when the journal's last group was written, which every group's footer says. After a
+//! there the step is counted from when the journal's last group was written, which every group's footer says, also one that a checkpoint covers: what was
+//! dated while the clock was behind must not look old to the next process. After a
 //! longer absence that costs an hour and nothing else. Back is always believed: it makes things younger.
 //!
 //! Everything that is stored and later compared with the time is stored as this guard tells it, so that a wrong time, once

@@ -47,7 +47,7 @@ pub(super) fn rebuild(
     let checkpoint = checkpoint.unwrap_or_default();
     // The newest time that somebody vouches for.
     let segments = checkpoint.logs.iter().filter_map(|l| l.segments.last());
-    let known = image.groups.iter().find_map(|group| group.wall);
+    let known = image.wall_before.or(image.groups.iter().find_map(|group| group.wall));
     let known = known.or(segments.map(|s| s.created).max());
     let wall = mutant!(B19, known.unwrap_or(now.wall), now.wall);
     let mut rebuilt = Rebuilt {

@@ -42,6 +42,8 @@ pub struct JournalImage {
     pub from: GroupSeq,
     /// The groups from `from` on, consecutive.
     pub groups: Vec<Group>,
+    /// When the last group before `from` was written, if its footer can be read.
+    pub wall_before: Option<Wall>,
     /// What was found wrong, or cut.
     pub findings: Vec<Finding>,
     /// Sequence number of the next group.
@@ -154,6 +156,7 @@ impl<'a> Recovery<'a> {
         let image = JournalImage {
             from,
             groups: vec![],
+            wall_before: None,
             findings: survey.findings.clone(),
             next_seq: from,
             next_lsn: Lsn(0),
@@ -172,6 +175,8 @@ impl<'a> Recovery<'a> {
         self.check_start(before.last(), wanted.first())?;
         self.check_chain(before.last(), wanted)?;
         if let Some(last) = before.last() {
+            self.image.wall_before =
+                self.suspect(last.seq, Some(*last))?.footer.and_then(|f| f.wall);
             self.go_on_behind(last);
             self.image.next_seq = self.from;
         }
