@@ -1,8 +1,8 @@
 //! Check 12: nothing goes before its time, and nothing that is gone comes back.
 //!
 //! Below its start a log may lack what somebody asked to delete, what is older than the limit, and what lies
-//! before as many bytes as the limit wants. A broker whose clock is ahead believes that a record is older than it is; a timestamp
-//! in the future keeps nothing longer than the moment of its appending would.
+//! before as many bytes as the limit wants. A broker whose clock is ahead believes that a record is older than it is, and so
+//! does one whose clock was behind when it appended it: a timestamp in the future keeps nothing longer than that moment would.
 
 use super::Check;
 use crate::ledger::{Extent, Ledger, Part, RecordId, View, Views};
@@ -58,24 +58,30 @@ fn expired(
     view: &View,
     gone: &BTreeMap<i64, RecordId>,
 ) -> Result<(), String> {
-    let left = view.records.iter().filter_map(|(_, id)| ledger.of(*id));
-    let behind: i64 = left.map(|sent| i64::from(sent.bytes)).sum();
+    let bytes = |id: &RecordId| ledger.of(*id).map_or(0, |sent| i64::from(sent.bytes));
+    let left: i64 = view.records.iter().map(|(_, id)| bytes(id)).sum();
+    // What was behind a record may be gone too by now, by its age or since more has come.
+    let mut behind: i64 = left + gone.values().map(bytes).sum::<i64>();
     // Where the broker compresses anew, nobody else knows how long a batch became.
     let unknown = ledger.configs.is_touched((part.topic, "compression.type"));
     let ever = ledger.retention(part.topic, i64::MIN, i64::MAX);
-    if ever.bytes.is_some_and(|limit| behind >= limit || unknown) {
+    if ever.bytes.is_some() && unknown {
         return Ok(());
     }
-    // Who cannot be sure of a record's time knows when it was sent, and how far a broker may have been behind then.
-    let itself = ledger.configs.is_touched((part.topic, "message.timestamp.type"));
-    let behind_ms = if itself { ledger.behind_ms } else { 0 };
     let mut starts = extent.starts.iter().peekable();
-    for (&offset, id) in gone.range(extent.ceiling.max(0)..) {
-        let Some(sent) = ledger.of(*id) else { continue };
+    for (&offset, id) in gone {
+        behind -= bytes(id);
+        let enough = ever.bytes.is_some_and(|limit| behind >= limit);
+        let Some(sent) = ledger.of(*id).filter(|_| offset >= extent.ceiling.max(0)) else {
+            continue;
+        };
+        if enough {
+            continue;
+        }
         while starts.next_if(|(_, start)| *start <= offset).is_some() {}
         let Some((told_ms, _)) = starts.peek() else { continue };
         let dated = if sent.at_ms < 0 { sent.sent_ms } else { sent.at_ms.min(sent.sent_ms) };
-        let age = told_ms + ledger.ahead_ms + behind_ms - dated;
+        let age = told_ms + ledger.ahead_ms + ledger.behind_ms - dated;
         let Some(limit) = ledger.retention(part.topic, sent.sent_ms, *told_ms).ms else {
             return Err(format!(
                 "{id:?} at {offset} of {part:?} is gone, no limit on age held, and only {behind} bytes are left"
