@@ -1,10 +1,14 @@
-//! What a shard holds for others at a moment, in numbers: connections, requests that wait, bytes in memory, names on the disk.
+//! What a shard holds for others at a moment, in numbers: connections, requests that wait, bytes in memory, names on the disk; and what
+//! it knows of its logs.
 //!
 //! For whoever watches a process from outside: once everybody has left and everything has come to rest, all that counts who
-//! waits is zero, and what lies on the disk is what is named here.
+//! waits is zero, and what lies on the disk is what is named here; and whoever is started again must know the same.
 
 use crate::node::Node;
-use sordini_log::Holdings;
+use crate::partition::Partition;
+use sordini_log::span::Span;
+use sordini_log::{Holdings, LogId, Offset};
+use std::collections::BTreeMap;
 
 /// See the module.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -25,6 +29,37 @@ pub struct Census {
     pub reads: usize,
     /// What the storage holds.
     pub storage: Holdings,
+    /// A digest of what the metadata log says.
+    pub metadata: u64,
+    /// What is known of each partition's log.
+    pub logs: BTreeMap<LogId, Knowledge>,
+}
+
+/// What is known of a log, but for its leader epoch, which every start raises: all that a recovery has to find again.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Knowledge {
+    /// Its topic and the number of its partition.
+    pub partition: (String, i32),
+    /// Offset of its first record.
+    pub start: Offset,
+    /// Offset of its next record.
+    pub end: Offset,
+    /// What of it cannot be read.
+    pub faulty: Vec<Span>,
+    /// Idempotent producers, each with a digest of what its next batch is compared with.
+    pub producers: BTreeMap<i64, u32>,
+}
+
+impl Knowledge {
+    fn of(node: &Node, partition: &Partition) -> Knowledge {
+        Knowledge {
+            partition: (partition.name.to_string(), partition.index),
+            start: partition.start(),
+            end: partition.end(),
+            faulty: node.storage.faulty(partition.log).iter().copied().collect(),
+            producers: partition.producers.windows().collect(),
+        }
+    }
 }
 
 impl Census {
@@ -37,6 +72,8 @@ impl Census {
             fetches: node.fetches.len(),
             lookups: node.offsets.len(),
             storage: node.storage.holdings(),
+            metadata: node.metadata.digest(),
+            logs: node.partitions.values().map(|p| (p.log, Knowledge::of(node, p))).collect(),
             ..Census::default()
         }
     }

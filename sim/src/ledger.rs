@@ -140,6 +140,22 @@ pub struct Remains {
     pub journal_before: u64,
 }
 
+/// Processes of a broker that followed each other once everything had come to rest.
+#[derive(Clone, Debug, Default)]
+pub struct Births {
+    /// Which broker.
+    pub node: u32,
+    /// Whether anybody ever read damage to its disk.
+    pub harmed: bool,
+    /// What each knew when it began to listen, after the one that was at rest.
+    pub lives: Vec<(&'static str, Census)>,
+}
+
+impl Births {
+    /// What the process is called that was at rest.
+    pub const AT_REST: &str = "the process at rest";
+}
+
 /// The books of a world.
 #[derive(Clone, Debug, Default)]
 pub struct Ledger {
@@ -175,6 +191,10 @@ pub struct Ledger {
     pub admin: admin::Admin,
     /// What is left of each broker once everybody has gone.
     pub remains: Vec<Remains>,
+    /// The processes that followed then.
+    pub births: Vec<Births>,
+    /// What an auditor found when it read the last records of everything once more.
+    pub reread: Views,
     /// What the data directory held on which the run began.
     pub image: Views,
     /// The same as it was read in the end.
@@ -204,6 +224,9 @@ pub struct View {
     /// Offsets that were answered with a storage error.
     pub refused: Vec<i64>,
 }
+
+/// So many of the last records of a partition are read once more.
+pub const REREAD: i64 = 1000;
 
 /// All topics as a reader found them.
 pub type Views = BTreeMap<Part, View>;
@@ -235,6 +258,12 @@ impl Ledger {
     pub fn topic(&mut self, name: &str, partitions: i32, node: u32) -> TopicNo {
         self.topics.push(Topic { name: name.to_owned(), partitions, node, known: false });
         TopicNo(u16::try_from(self.topics.len() - 1).expect("fewer than 65536 topics"))
+    }
+
+    /// The topics that are or were under a name.
+    pub fn named(&self, name: &str) -> impl Iterator<Item = TopicNo> {
+        let topics = self.topics.iter().enumerate();
+        topics.filter(move |(_, t)| t.name == name).map(|(n, _)| TopicNo(n as u16))
     }
 
     /// `client` sends its next record for the first time; the record's number.

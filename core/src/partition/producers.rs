@@ -44,6 +44,18 @@ struct Producer {
     last_append: Wall,
 }
 
+impl Producer {
+    fn save_window(&self, out: &mut Vec<u8>) {
+        out.push(self.batches.len() as u8);
+        for b in &self.batches {
+            out.extend(b.first.to_be_bytes());
+            out.extend(b.last.to_be_bytes());
+            out.extend(b.base.0.to_be_bytes());
+            out.extend(b.timestamp.to_be_bytes());
+        }
+    }
+}
+
 /// What to do with a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(missing_docs)] // a variant says what its fields are
@@ -149,14 +161,17 @@ impl Producers {
             out.extend(id.to_be_bytes());
             out.extend(p.epoch.to_be_bytes());
             out.extend(p.last_append.0.to_be_bytes());
-            out.push(p.batches.len() as u8);
-            for b in &p.batches {
-                out.extend(b.first.to_be_bytes());
-                out.extend(b.last.to_be_bytes());
-                out.extend(b.base.0.to_be_bytes());
-                out.extend(b.timestamp.to_be_bytes());
-            }
+            p.save_window(out);
         }
+    }
+
+    /// Each producer with a digest of what its next batch is compared with.
+    pub fn windows(&self) -> impl Iterator<Item = (i64, u32)> {
+        self.by_id.iter().map(|(id, p)| {
+            let mut window = p.epoch.to_be_bytes().to_vec();
+            p.save_window(&mut window);
+            (*id, crc32fast::hash(&window))
+        })
     }
 
     /// Reads what [`Producers::save`] wrote, from the front of `bytes`; `None` if it is something else.

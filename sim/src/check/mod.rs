@@ -14,6 +14,7 @@ mod image_kept;
 mod metadata_linearizable;
 mod no_invention;
 mod over_budget;
+mod recovery_idempotent;
 mod resources;
 mod retention;
 
@@ -45,6 +46,7 @@ pub const CHECKS: &[Check] = &[
     retention::ROW,
     metadata_linearizable::ROW,
     consumer_view::ROW,
+    recovery_idempotent::ROW,
     resources::ROW,
     over_budget::ROW,
 ];

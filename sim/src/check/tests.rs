@@ -2,7 +2,10 @@
 
 use super::CHECKS;
 use crate::ledger::relaxed::Death;
-use crate::ledger::{Known, Ledger, Lookup, Part, Place, RecordId, TopicNo, View, Views};
+use crate::ledger::{Births, Known, Ledger, Lookup, Part, Place, RecordId, TopicNo, View, Views};
+use sordini_core::census::{Census, Knowledge};
+use sordini_log::span::Span;
+use sordini_log::{LogId, Offset};
 use std::collections::BTreeMap;
 
 const PART: Part = Part { topic: TopicNo(0), partition: 0 };
@@ -263,6 +266,67 @@ fn damage_excuses_an_error_there_and_nothing_else() {
     assert_eq!(neighbour, ["acked_durability", "over_budget"]);
     let told = found(&|ledger, _| ledger.refuse_read(Place { part: PART, offset: 0 }));
     assert_eq!(told, ["over_budget"]);
+}
+
+#[test]
+fn a_recovery_that_finds_something_else_is_seen() {
+    // Four processes that know the same; `harm` is done to what the n-th of them knows.
+    let found = |n: usize, harm: &dyn Fn(&mut Census)| {
+        failing(|ledger, _| {
+            ledger.topic("t", 1, 0);
+            let producers = BTreeMap::from([(7, 0x1234)]);
+            let (start, end) = (Offset(0), Offset(3));
+            let partition = ("t".to_owned(), 0);
+            let known = Knowledge { partition, start, end, producers, ..Knowledge::default() };
+            let logs = BTreeMap::from([(LogId(1), known)]);
+            let census = Census { metadata: 5, logs, ..Census::default() };
+            let names = [Births::AT_REST, "second", "third", "fourth"];
+            let mut lives = names.map(|name| (name, census.clone())).to_vec();
+            harm(&mut lives[n].1);
+            ledger.births.push(Births { node: 0, harmed: false, lives });
+        })
+    };
+    let known = |census: &mut Census, change: &dyn Fn(&mut Knowledge)| {
+        census.logs.values_mut().for_each(change);
+    };
+    assert!(found(0, &|_| {}).is_empty());
+    for n in 1..4 {
+        let wrong: [&dyn Fn(&mut Census); 7] = [
+            &|census| census.metadata = 6,
+            &|census| census.logs.clear(),
+            &|census| known(census, &|log| log.start = Offset(1)),
+            &|census| known(census, &|log| log.end = Offset(2)),
+            &|census| {
+                known(census, &|log| log.faulty = vec![Span { from: Offset(1), to: Offset(2) }])
+            },
+            &|census| known(census, &|log| log.producers.clear()),
+            &|census| known(census, &|log| *log.producers.get_mut(&7).expect("known") = 0x4321),
+        ];
+        for harm in wrong {
+            assert_eq!(found(n, harm), ["recovery_idempotent"]);
+        }
+    }
+    // A living process may have forgotten a producer that was silent for long.
+    let forgets = |census: &mut Census| known(census, &|log| log.producers.clear());
+    assert!(found(0, &forgets).is_empty());
+}
+
+#[test]
+fn a_record_that_is_another_after_a_recovery_is_seen() {
+    let reread = |harm: &dyn Fn(&mut View)| {
+        failing(|ledger, view| {
+            let mut again = view.clone();
+            harm(&mut again);
+            ledger.reread.insert(PART, again);
+        })
+    };
+    assert!(reread(&|_| {}).is_empty());
+    assert!(reread(&|again| again.end = 4).is_empty(), "it was on its way");
+    let wrong: [&dyn Fn(&mut View); 3] =
+        [&|again| again.records[1].1 = id(77), &|again| drop(again.records.pop()), &|again| {
+            again.end = 2
+        }];
+    wrong.iter().for_each(|harm| assert_eq!(reread(harm), ["recovery_idempotent"]));
 }
 
 #[test]

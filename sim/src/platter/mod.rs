@@ -229,8 +229,7 @@ impl Platter {
         let live: BTreeSet<NodeId> = self.names.paths().into_values().collect();
         self.names.retain(&live);
         self.files.retain(|node, _| live.contains(node));
-        let has_lies = self.files.values().any(File::has_lies);
-        let deniable = if has_lies { self.deniable() } else { BTreeMap::new() };
+        let deniable = if self.has_lies() { self.deniable() } else { BTreeMap::new() };
         for (&node, file) in &mut self.files {
             file.crash(|sector| match sector {
                 Some(n) => fate(Unsynced::Sector { file: node, n }),

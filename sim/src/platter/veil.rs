@@ -271,6 +271,11 @@ impl Platter {
         }
     }
 
+    /// Whether anything is not durable although its sync succeeded.
+    pub fn has_lies(&self) -> bool {
+        self.files.values().any(File::has_lies)
+    }
+
     /// What was read of damage since this was asked last.
     pub fn take_damage(&mut self) -> Harmed {
         std::mem::take(&mut self.harmed)

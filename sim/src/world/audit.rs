@@ -1,5 +1,5 @@
 //! The auditor: reads every partition from the beginning through the wire, as a client of its own, and has every
-//! check look at what it found. Meanwhile nobody else acts.
+//! check look at what it found; and once more after processes have followed each other. Meanwhile nobody else acts.
 
 use super::World;
 use crate::check;
@@ -7,7 +7,7 @@ use crate::failure::Failure;
 use crate::heap::SECOND;
 use crate::ledger::admin::Name;
 use crate::ledger::incarnations::{Id, PARTITIONS, shared_name};
-use crate::ledger::{Part, Place, TopicNo, View, Views};
+use crate::ledger::{Part, Place, REREAD, TopicNo, View, Views};
 use crate::load::Asked;
 use crate::load::wire::{self, Names};
 use crate::marks::Mark;
@@ -22,7 +22,7 @@ use sordini_wire::primitive::Reader;
 use std::collections::BTreeSet;
 
 /// How long the auditor waits for a broker or an answer.
-const PATIENCE: u64 = 60 * SECOND;
+pub(super) const PATIENCE: u64 = 60 * SECOND;
 
 /// The check that fails when nobody answers the auditor though its connection is gone.
 const CLOSED: &str = "auditor_heard";
@@ -58,6 +58,20 @@ impl World {
         // An answer that waited for no sync may have come before its batch can be read.
         let synced = |world: &World| world.nodes.iter().all(|node| !node.up || node.has_synced());
         self.run_until(PATIENCE, "liveness", "the sync of what was answered", synced)?;
+        let views = self.views(None)?;
+        self.audit_image()?;
+        self.come_to_rest()?;
+        self.be_reborn()?;
+        if !self.ledger.births.is_empty() {
+            self.ledger.reread = self.views(Some(&views))?;
+        }
+        let scenario = std::sync::Arc::clone(&self.scenario);
+        self.marks.count(Mark::TailLost, check::lost_tail(&self.ledger, &views));
+        check::all(&scenario.checks, &self.ledger, &views)
+    }
+
+    /// Reads every partition that clients know of; with `known`, only the last records of those, which a recovery has to do with.
+    fn views(&mut self, known: Option<&Views>) -> Result<Views, Failure> {
         let mut views = Views::new();
         for number in 0..self.ledger.topics.len() {
             let topic = &self.ledger.topics[number];
@@ -71,20 +85,21 @@ impl World {
             let mut conn = self.connect(None, node);
             for partition in 0..partitions {
                 let part = Part { topic: TopicNo(number as u16), partition };
-                views.insert(part, self.view(&mut conn, &name, part, wire::by_value)?);
+                let from = tail(known, part);
+                views.insert(part, self.view(&mut conn, &name, part, wire::by_value, from)?);
             }
             self.hang_up(conn);
         }
-        self.audit_incarnations(&mut views)?;
-        self.audit_image()?;
-        self.come_to_rest()?;
-        let scenario = std::sync::Arc::clone(&self.scenario);
-        self.marks.count(Mark::TailLost, check::lost_tail(&self.ledger, &views));
-        check::all(&scenario.checks, &self.ledger, &views)
+        self.audit_incarnations(&mut views, known)?;
+        Ok(views)
     }
 
     /// Reads every topic that is under a name which topics came and went under.
-    fn audit_incarnations(&mut self, views: &mut Views) -> Result<(), Failure> {
+    fn audit_incarnations(
+        &mut self,
+        views: &mut Views,
+        known: Option<&Views>,
+    ) -> Result<(), Failure> {
         let all = self.ledger.incarnations.all.clone();
         let names: BTreeSet<Name> = all.iter().map(|one| one.name).collect();
         for name in names {
@@ -104,7 +119,14 @@ impl World {
                 }
                 for partition in 0..if there == Some(one.id) { PARTITIONS } else { 0 } {
                     let part = Part { topic: one.topic, partition };
-                    views.insert(part, self.view(&mut conn, &text, part, wire::by_value)?);
+                    let from = tail(known, part);
+                    let view = self.view(&mut conn, &text, part, wire::by_value, from);
+                    // What was on its way when nobody asked any more may have deleted it.
+                    if view.is_err() && one.may_be_gone && self.id_of(conn, &text)? != Some(one.id)
+                    {
+                        break;
+                    }
+                    views.insert(part, view?);
                 }
             }
             self.hang_up(conn);
@@ -130,15 +152,16 @@ impl World {
         self.run_until(PATIENCE, "liveness", "recovery", listening)
     }
 
-    /// A partition from the log's start to its high watermark. What the simulator damaged may be refused.
+    /// A partition from the log's start, or from `from` if that is later, to its high watermark. What the simulator damaged may be refused.
     pub(super) fn view(
         &mut self,
         conn: &mut ConnId,
         topic: &str,
         part: Part,
         names: Names,
+        from: i64,
     ) -> Result<View, Failure> {
-        let mut at = self.log_start(*conn, topic, part)?;
+        let mut at = self.log_start(*conn, topic, part)?.max(from);
         let mut whole = View { start: at, end: at, ..View::default() };
         loop {
             let request = wire::fetch(topic, part.partition, at, 100_000, 0);
@@ -155,7 +178,7 @@ impl World {
             let answer = wire::fetched_by(&mut asked?, 12, part, names)?;
             if answer == Err(1) && self.may_expire(part) {
                 // Time goes on while an auditor reads.
-                at = self.log_start(*conn, topic, part)?;
+                at = at.max(self.log_start(*conn, topic, part)?);
                 continue;
             }
             if answer == Err(6) {
@@ -219,4 +242,9 @@ impl World {
             None => Err(Failure::new(CLOSED, "the auditor's connection was closed")),
         }
     }
+}
+
+/// Where reading begins: at the last records of what is known already.
+fn tail(known: Option<&Views>, part: Part) -> i64 {
+    known.and_then(|views| views.get(&part)).map_or(0, |view| view.end - REREAD)
 }

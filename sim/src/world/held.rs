@@ -23,7 +23,7 @@ impl World {
             for partition in 0..partitions {
                 let part = self.part_of(&name, partition);
                 let mut conn = self.connect(None, NODE);
-                let view = self.view(&mut conn, &name, part, wire::by_checksum)?;
+                let view = self.view(&mut conn, &name, part, wire::by_checksum, 0)?;
                 self.hang_up(conn);
                 held.insert((name.clone(), partition), view);
             }
@@ -41,7 +41,7 @@ impl World {
         let mut conn = self.connect(None, NODE);
         for part in parts {
             let name = self.ledger.topics[usize::from(part.topic.0)].name.clone();
-            found.insert(part, self.view(&mut conn, &name, part, wire::by_checksum)?);
+            found.insert(part, self.view(&mut conn, &name, part, wire::by_checksum, 0)?);
         }
         self.hang_up(conn);
         self.ledger.image_now = found;

@@ -16,6 +16,7 @@
 //! | `held` | what the data directory holds that a run began on |
 //! | `audit` | an auditor who reads everything through the wire |
 //! | `rest` | everybody leaves, and what is left is written down |
+//! | `rebirth` | processes die and others begin, and what each knows is written down |
 //! | `trace` | the hash of everything that happens, and the story for people |
 //!
 //! A world is `Clone`: it can be forked at any event.
@@ -26,6 +27,7 @@ pub mod doom;
 mod held;
 mod net;
 mod node;
+mod rebirth;
 mod rest;
 pub mod trace;
 
