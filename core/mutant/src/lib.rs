@@ -163,6 +163,16 @@ mod active {
             known_from: "group commits that are driven by those who wait for them",
         },
         Mutant {
+            id: "B23",
+            change: "records that cannot be read any more are passed by, as if they had never been",
+            known_from: "FAST 2017, Redundancy Does Not Imply Fault Tolerance: Kafka's silent loss",
+        },
+        Mutant {
+            id: "B24",
+            change: "a disk that was full is not asked again while anybody waits",
+            known_from: "every retry whose wait is in another unit than its caller thinks",
+        },
+        Mutant {
             id: "K01",
             change: "producers are not known again after a restart",
             known_from: "Redpanda #3039; KAFKA-5829",

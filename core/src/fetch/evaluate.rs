@@ -216,7 +216,10 @@ impl Node {
         let (mut op, mut cut) = (None, false);
         read.outcome = match self.storage.read_lent(log, from, until, bytes_max, lent) {
             Read::Empty => Outcome::Empty,
-            Read::Faulty => Outcome::Error(ReadError::Storage),
+            Read::Faulty => mutant!(B23, Outcome::Error(ReadError::Storage), {
+                let behind = Target { offset: from.0 as i64 + 1, ..target.clone() };
+                return self.look_at(log, &behind, terms, limit, lent_max);
+            }),
             Read::Hot { batches, next } => {
                 cut = lent_max < allowed && next < until;
                 let too_large = |l| batches.iter().map(|b| b.len() as u64).sum::<u64>() > l;

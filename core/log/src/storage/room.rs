@@ -7,6 +7,7 @@
 use super::remove::Removal;
 use super::{Note, Room, Storage};
 use crate::time::{Mono, Now};
+use sordini_mutant::mutant;
 use sordini_reach::Reach;
 
 /// What is known about space on disk.
@@ -27,7 +28,7 @@ pub(super) struct Space {
 impl Space {
     /// The disk refused something.
     pub fn disk_full(&mut self, now: Now, retry_ms: u64) {
-        self.retry_at = Some(now.mono.after_ms(retry_ms));
+        self.retry_at = Some(now.mono.after_ms(mutant!(B24, retry_ms, retry_ms << 20)));
         self.full = true;
     }
 
