@@ -211,7 +211,7 @@ impl Evidence {
 }
 
 /// The commit that is checked out, and whether there is more than that.
-fn commit() -> String {
+pub fn commit() -> String {
     let ask = |args: &[&str]| {
         let answer = std::process::Command::new("git").args(args).output().ok()?;
         answer.status.success().then(|| String::from_utf8_lossy(&answer.stdout).trim().to_owned())

@@ -168,7 +168,7 @@ pub struct MutantsArgs {
     /// Seeds of each base, FROM..TO; TO is not included
     #[arg(long, default_value = "0..1000000")]
     seeds: Seeds,
-    /// How long the swarm hunts from one base
+    /// How long one core hunts from one base
     #[arg(long, value_parser = duration, default_value = "60s")]
     time: Duration,
     /// From how many bases the swarm hunts
@@ -180,9 +180,9 @@ pub struct MutantsArgs {
     /// The folder of those scenarios
     #[arg(long, default_value = "scenarios/mutants")]
     folder: PathBuf,
-    /// How many runs go on at once
-    #[arg(long, default_value_t = 1)]
-    jobs: usize,
+    /// Write the table as a page
+    #[arg(long, value_name = "FILE")]
+    evidence: Option<PathBuf>,
 }
 
 /// Seeds from and below.

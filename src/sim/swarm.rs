@@ -42,22 +42,6 @@ pub struct Crew<'a> {
 }
 
 impl Crew<'_> {
-    /// Runs seeds until one fails: the least that did, and its check.
-    #[cfg(feature = "mutants")]
-    pub fn first_failure(
-        &self,
-        scenario: &(dyn Fn(u64) -> Arc<Scenario> + Sync),
-    ) -> Option<(u64, &'static str)> {
-        let mut first: Option<(u64, &'static str)> = None;
-        self.each(scenario, &mut |seed, outcome| {
-            let failed = outcome.failure.map(|failure| (seed, failure.check));
-            first = first.into_iter().chain(failed).min();
-            Ok(first.is_none())
-        })
-        .expect("nothing is printed");
-        first
-    }
-
     /// Runs seeds until the time is over, all have run, or one fails. Says whether one did; it is told with the command
     /// that repeats it.
     pub fn work(
