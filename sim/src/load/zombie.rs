@@ -149,11 +149,9 @@ impl Load for Zombie {
                 desk.ledger.refuse(id);
                 Outcome::Refused(code)
             }
-            // What fenced it is gone.
-            (Step::Dead(id), 0) if forgotten => {
-                desk.ack(asked, id, answer.base_offset);
-                Outcome::Success
-            }
+            // What fenced it is gone. With the sequence of a batch that is still known it is taken for that one, and the answer
+            // says where that one is.
+            (Step::Dead(_), 0) if forgotten => Outcome::Success,
             (Step::Dead(id), 0) => {
                 let what = format!("{id:?} of an old epoch was accepted: {:?}", self.producer);
                 return Err(Failure::new("idempotence", what));
