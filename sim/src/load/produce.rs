@@ -13,7 +13,7 @@
 //! With `anew`, an application is started again after about so many batches: once everything that it sent is answered, a process with another
 //! producer id goes on.
 //!
-//! Parameters: `asides` (0), `anew` (0), `stray` (0), `jitter` ("0ms", how far back timestamps lie), `idempotent` (true), `retries` (true), `in_flight` (5), `records` ("1..4" in a batch), `bytes` ("0..100" in a
+//! Parameters: `within` ("30s", after which a broker whose disk hangs answers that time is up), `asides` (0), `anew` (0), `stray` (0), `jitter` ("0ms", how far back timestamps lie), `idempotent` (true), `retries` (true), `in_flight` (5), `records` ("1..4" in a batch), `bytes` ("0..100" in a
 //! value), `backlog` (64 batches that wait; beyond it operations are not begun).
 
 use super::{Ask, Asked, Desk, Load, Outcome, Row, wire};
@@ -55,6 +55,7 @@ struct Produce {
     stray: u64,
     jitter_ms: u64,
     asides: u64,
+    within_ms: i32,
     /// Whether a question is to be asked next.
     aside: bool,
     anew: u64,
@@ -109,6 +110,7 @@ fn make(params: &mut Params<'_>) -> Result<Arc<dyn Load>, BadInput> {
         stray: params.number("stray", 0..1 << 20)?.unwrap_or(0),
         jitter_ms: params.time("jitter")?.unwrap_or(0) / MS,
         asides: params.number("asides", 0..1 << 20)?.unwrap_or(0),
+        within_ms: params.time("within")?.map_or(wire::PRODUCE_MS, |time| (time / MS) as i32),
         aside: false,
         anew: params.number("anew", 0..1 << 20)?.unwrap_or(0),
         leaving: false,
@@ -134,9 +136,10 @@ fn draw(chance: &mut Chance) -> String {
     let stray = if chance.odds(1, 4) { *chance.pick(&[5, 30]) } else { 0 };
     let jitter = chance.pick(&["0ms", "0ms", "100ms", "20s"]);
     let asides = chance.pick(&[0, 0, 3]);
+    let within = chance.pick(&["30s", "30s", "100ms"]);
     let anew = chance.pick(&[0, 0, 0, 3, 30]);
     format!(
-        "asides = {asides}\nanew = {anew}\nstray = {stray}\njitter = \"{jitter}\"\nidempotent = {idempotent}\nretries = {retries}\nin_flight = {in_flight}\nrecords = \"{records}\"\n\
+        "within = \"{within}\"\nasides = {asides}\nanew = {anew}\nstray = {stray}\njitter = \"{jitter}\"\nidempotent = {idempotent}\nretries = {retries}\nin_flight = {in_flight}\nrecords = \"{records}\"\n\
          bytes = \"{bytes}\"\n"
     )
 }
@@ -233,7 +236,8 @@ impl Load for Produce {
             bytes
         });
         let (name, partition) = (self.topic_name.clone(), batch.part.partition);
-        let request = wire::produce(name, Uuid::ZERO, partition, bytes.clone());
+        let mut request = wire::produce(name, Uuid::ZERO, partition, bytes.clone());
+        request.timeout_ms = self.within_ms;
         self.in_flight += 1;
         self.aside = self.asides > 0 && desk.chance.odds(1, self.asides);
         let version = *desk.chance.pick(&[3, 7, 9, 12]);

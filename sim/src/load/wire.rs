@@ -104,6 +104,9 @@ pub fn describe_topic(name: &str, creates: bool) -> MetadataRequest {
     }
 }
 
+/// How long a broker may take over a batch, ms, if nobody says otherwise.
+pub const PRODUCE_MS: i32 = 30_000;
+
 /// A batch for one partition of a topic, which is named, or known by its id.
 pub fn produce(name: Str, id: Uuid, partition: i32, batch: Bytes) -> ProduceRequest {
     let partition = PartitionProduceData {
@@ -118,7 +121,7 @@ pub fn produce(name: Str, id: Uuid, partition: i32, batch: Bytes) -> ProduceRequ
         ..Default::default()
     };
     let topic_data = vec![topic];
-    ProduceRequest { acks: -1, timeout_ms: 30_000, topic_data, ..Default::default() }
+    ProduceRequest { acks: -1, timeout_ms: PRODUCE_MS, topic_data, ..Default::default() }
 }
 
 /// What a produce of one batch was answered.
