@@ -30,7 +30,6 @@ table! {
     TailCut "recovery cut a group whose sync never returned";
     RottenTailCut "recovery cut a group that may have been acknowledged, and said so";
     GroupLost "recovery found a group damaged that had been durable";
-    FrameLost "recovery found a journal file with a bad header or too short";
     BlockByBlock "a journal file was read block by block";
     OlderCheckpoint "a start did without the newest checkpoint";
     StartRefused "recovery gave up, and said why";
@@ -48,7 +47,6 @@ table! {
     ZombieFenced "a batch of an old producer epoch was refused";
     BatchRefused "a batch broke a rule of its topic";
     Recompressed "a batch was compressed anew";
-    ProducersExpired "producers were forgotten because they were silent";
     SegmentsExpired "retention let a log start later";
     FetchExpired "a fetch waited as long as it wanted";
     SuspicionOutlived "a second look at damage came back after its log had changed";

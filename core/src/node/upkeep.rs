@@ -24,8 +24,7 @@ impl Node {
         let now = self.storage.wall(step.now);
         for log in logs {
             let partition = self.partitions.get_mut(&log).expect("listed above");
-            let expired = partition.producers.expire(now, expiry_ms);
-            self.storage.reached.mark_if(Reach::ProducersExpired, expired);
+            partition.producers.expire(now, expiry_ms);
             if log != LogId::METADATA {
                 self.retain(log, now);
             }

@@ -136,11 +136,9 @@ impl Producers {
         producer.last_append = producer.last_append.max(at);
     }
 
-    /// Forgets producers whose last batch is older than `expiry_ms` (Kafka's `producer.id.expiration.ms`). Whether there were any.
-    pub fn expire(&mut self, now: Wall, expiry_ms: i64) -> bool {
-        let before = self.by_id.len();
+    /// Forgets producers whose last batch is older than `expiry_ms` (Kafka's `producer.id.expiration.ms`).
+    pub fn expire(&mut self, now: Wall, expiry_ms: i64) {
         self.by_id.retain(|_, p| now.0.saturating_sub(p.last_append.0) < expiry_ms);
-        self.by_id.len() < before
     }
 
     /// How many are remembered.

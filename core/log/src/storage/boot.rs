@@ -378,7 +378,8 @@ impl Storage {
         {
             return self.boot_failed(why, notes);
         }
-        image.findings.iter().for_each(|finding| self.reached.mark(reach(finding)));
+        let found = image.findings.iter().filter_map(reach);
+        found.for_each(|reach| self.reached.mark(reach));
         if let Stage::Reading { orphan: Some(name), .. } = &self.stage
             && !is_founded
             && image.groups.is_empty()
@@ -499,12 +500,13 @@ fn journal_withheld(
 }
 
 /// The mark of what recovery found.
-fn reach(finding: &Finding) -> Reach {
+fn reach(finding: &Finding) -> Option<Reach> {
     match finding {
-        Finding::Cut { damage, .. } if damage.rotten > 0 => Reach::RottenTailCut,
-        Finding::Cut { .. } => Reach::TailCut,
-        Finding::Faulty { .. } => Reach::GroupLost,
-        Finding::Header { .. } | Finding::Short { .. } => Reach::FrameLost,
+        Finding::Cut { damage, .. } if damage.rotten > 0 => Some(Reach::RottenTailCut),
+        Finding::Cut { .. } => Some(Reach::TailCut),
+        Finding::Faulty { .. } => Some(Reach::GroupLost),
+        // No fault strikes a header: it names no group of which a later one could say that it was durable.
+        Finding::Header { .. } | Finding::Short { .. } => None,
     }
 }
 
