@@ -45,10 +45,13 @@ class Bench:
     def __init__(self, args, program):
         self.args, self.program = args, program
 
-    def command(self, broker, load, *options, seconds=None):
-        # A JVM compiles itself first, and 1,000 new partitions make their files.
+    def warm_up(self, broker, load):
+        """Seconds. A JVM compiles itself first, 1,000 new partitions make their files, and a journal grows as it is used."""
         long = isinstance(broker, Kafka) or load == "spread"
-        warm = self.args.warm_up if long else min(1.0, self.args.warm_up)
+        return self.args.warm_up if long else min(3.0, self.args.warm_up)
+
+    def command(self, broker, load, *options, seconds=None):
+        warm = self.warm_up(broker, load)
         seconds = seconds or self.args.seconds
         base = [self.program, "bench", load, "--broker", broker.address, "--json"]
         return [*base, "--seconds", str(seconds), "--warm-up", str(warm), *map(str, options)]
@@ -249,8 +252,7 @@ def deletion(table, bench, broker):
         except RuntimeError as error:
             failed.append(error)
 
-    warm = bench.args.warm_up if isinstance(broker, Kafka) else min(1.0, bench.args.warm_up)
-    timer = threading.Timer(warm + seconds / 2, delete)
+    timer = threading.Timer(bench.warm_up(broker, "latency") + seconds / 2, delete)
     timer.start()
     during = bench.run(broker, "latency", seconds=seconds)
     timer.join()
@@ -323,7 +325,7 @@ def parsed():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=10, help="of each load that are counted")
-    parser.add_argument("--warm-up", type=float, default=10, help="seconds before, of Kafka and of spread; else 1")
+    parser.add_argument("--warm-up", type=float, default=10, help="seconds before, of Kafka and of spread; else 3")
     parser.add_argument("--only", default=",".join(MEASURES), help="of " + ", ".join(MEASURES))
     parser.add_argument("--dir", type=Path, default=ROOT / "target" / "peers", help="on the disk to be measured")
     parser.add_argument("--out", type=Path, help="the table goes here too [default: DIR/table.md]")

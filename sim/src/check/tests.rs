@@ -323,7 +323,7 @@ fn a_record_that_is_another_after_a_recovery_is_seen() {
     assert!(reread(&|_| {}).is_empty());
     assert!(reread(&|again| again.end = 4).is_empty(), "it was on its way");
     let wrong: [&dyn Fn(&mut View); 3] =
-        [&|again| again.records[1].1 = id(77), &|again| drop(again.records.pop()), &|again| {
+        [&|again| again.records[1].1 = id(77), &|again| _ = again.records.pop(), &|again| {
             again.end = 2
         }];
     wrong.iter().for_each(|harm| assert_eq!(reread(harm), ["recovery_idempotent"]));
