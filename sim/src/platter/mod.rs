@@ -99,6 +99,8 @@ pub struct Platter {
     pub struck: Vec<u32>,
     /// Damage that was read since somebody asked last.
     harmed: Harmed,
+    /// Logs in whose files damage was read, ever.
+    bitten: BTreeSet<LogId>,
     /// Bytes that files may take together.
     pub capacity: u64,
     /// What happened so far.
@@ -120,6 +122,7 @@ impl Default for Platter {
             faults: Vec::new(),
             struck: Vec::new(),
             harmed: Harmed::default(),
+            bitten: BTreeSet::new(),
             capacity: u64::MAX,
             counts: Counts::default(),
         }

@@ -253,6 +253,9 @@ impl Platter {
             let Some((owner, first)) = content.bite(sector) else { continue };
             self.counts.bites += 1;
             self.harmed.vital |= is_vital(name);
+            if let FileName::Log(dir, _) = name {
+                self.bitten.insert(dir.log);
+            }
             if !first {
                 continue;
             }
@@ -279,6 +282,11 @@ impl Platter {
     /// What was read of damage since this was asked last.
     pub fn take_damage(&mut self) -> Harmed {
         std::mem::take(&mut self.harmed)
+    }
+
+    /// Whether damage was ever read in a file of this log: where its batches are may be answered wrongly then.
+    pub fn is_bitten(&self, log: LogId) -> bool {
+        self.bitten.contains(&log)
     }
 
     /// The appends of the journal group that a sector belongs to.

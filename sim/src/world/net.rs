@@ -377,14 +377,13 @@ impl World {
                 Err(e) => {
                     // A segment that was dropped between the answer and its sending, or its whole topic: the client asks again.
                     // Else bytes that are bad for no reason, or a file that is gone from a disk that never failed.
-                    let counts = self.nodes[id as usize].platter.counts;
+                    let platter = &self.nodes[id as usize].platter;
                     // The range may have come from a search that was misled.
-                    let met = counts.faults != before.faults || counts.bites > 0;
-                    let bad = matches!(e.error.kind, DiskErrorKind::Corrupt | DiskErrorKind::Io);
+                    let met = platter.counts.faults != before.faults || platter.is_bitten(e.log);
                     let gone =
                         matches!(e.error.kind, DiskErrorKind::NotFound | DiskErrorKind::Stale);
                     let dropped = self.ledger.may_drop() || self.is_deleted(id, &e.slice.file);
-                    let excused = met || gone && dropped || !bad && counts.faults > 0;
+                    let excused = met || gone && dropped;
                     if !excused {
                         let what = format!("{}: {}", e.slice.file.path(), e.error);
                         return Err(Failure::new("served_bytes", what));
