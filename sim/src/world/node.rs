@@ -102,6 +102,10 @@ pub struct Node {
     timers: Chance,
 }
 
+/// Overlapping strikes of a slow disk add up. One that is slower than this is stuck, which is another fault: what it has begun would
+/// last for minutes after it is ordinary again.
+const SLOWEST: Nanos = 5000 * MS;
+
 /// So often a process tries to start on a damaged disk before whoever watches over it gives up.
 const REFUSALS_MAX: u32 = 3;
 
@@ -497,7 +501,7 @@ impl World {
                 Lane::Journal => self.scenario.pace.sync,
                 _ => self.scenario.pace.disk,
             };
-            let mean = mean.saturating_mul(node.disk_factor);
+            let mean = mean.saturating_mul(node.disk_factor).min(SLOWEST.max(mean));
             let lasts = mean / 2 + node.disk.exponential(mean / 2);
             let what = Happening::Disk { node: id, life: node.life, lane };
             self.heap.push(self.now + lasts, what);
