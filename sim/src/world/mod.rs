@@ -28,6 +28,7 @@ mod held;
 mod net;
 mod node;
 mod rebirth;
+mod recorded;
 mod rest;
 pub mod trace;
 

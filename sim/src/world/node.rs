@@ -1,6 +1,7 @@
 //! A node: a real shard, its platter and its clock, and how a process is born and dies.
 
 use super::doom::{Storm, Trap};
+use super::recorded::{Net, Recorded};
 use super::trace::{self, Actor, Kind, Line};
 use super::{Happening, World};
 use crate::chance::{Chance, Purpose, Who};
@@ -10,13 +11,12 @@ use crate::failure::Failure;
 use crate::heap::{MS, Nanos};
 use crate::ledger::relaxed;
 use crate::link::Piece;
-use crate::marks::{Mark, Marks};
+use crate::marks::Mark;
 use crate::platter::{Damaged, Fate, Platter, Role, Unsynced, classify};
 use crate::scenario::Scenario;
 use sordini_core::limits::EVENTS_PER_TURN_MAX;
 use sordini_core::seam::{
-    self, CloseReason, Completion, ConnId, Disk, DiskOp, Done, Event, Fact, Machine, NetOp, Now,
-    Outbox,
+    self, CloseReason, Completion, ConnId, Done, Event, Fact, Machine, Now, Outbox,
 };
 use sordini_core::shard::Shard;
 use sordini_log::disk::Lane;
@@ -219,38 +219,6 @@ impl fmt::Display for Node {
 fn shard(scenario: &Scenario, seed: [u8; 32]) -> Shard {
     let (broker, limits) = (scenario.broker.clone(), scenario.limits.clone());
     Shard::new(broker, limits, scenario.storage.clone(), seed)
-}
-
-/// Writes down every network operation.
-struct Net<'a>(&'a mut Vec<NetOp>, &'a mut Digest);
-
-impl seam::Net for Net<'_> {
-    fn submit(&mut self, ops: &mut Vec<NetOp>) {
-        ops.iter().for_each(|op| trace::add(self.1, op));
-        self.0.append(ops);
-    }
-}
-
-/// Writes down every disk operation on its way to the platter.
-struct Recorded<'a> {
-    platter: &'a mut Platter,
-    hash: &'a mut Digest,
-    marks: &'a mut Marks,
-    /// With `Some`, the same for people.
-    told: Option<Vec<String>>,
-}
-
-impl Disk for Recorded<'_> {
-    fn submit(&mut self, ops: &mut Vec<DiskOp>, idle: bool) {
-        for op in ops.iter() {
-            trace::add(self.hash, op);
-            self.marks.see_op(&op.kind);
-            if let Some(told) = &mut self.told {
-                told.push(trace::operation(op));
-            }
-        }
-        self.platter.submit(ops, idle);
-    }
 }
 
 impl World {

@@ -50,9 +50,11 @@ pub(super) fn rebuild(
     let known = image.wall_before.or(image.groups.iter().find_map(|group| group.wall));
     let known = known.or(segments.map(|s| s.created).max());
     let wall = mutant!(B19, known.unwrap_or(now.wall), now.wall);
+    let starts = starts_of(&image);
+    let restored = |l: SavedLog| (l.dir.log, restore(l, &starts));
     let mut rebuilt = Rebuilt {
         boot: checkpoint.boot,
-        logs: checkpoint.logs.into_iter().map(|l| (l.dir.log, restore(l))).collect(),
+        logs: checkpoint.logs.into_iter().map(restored).collect(),
         removals: checkpoint.removals.into_iter().map(|d| (d.log, Removal::found(d))).collect(),
         marks: BTreeMap::new(),
         wall,
@@ -124,8 +126,22 @@ fn refuse_losses(findings: &[Finding]) -> Result<(), String> {
     Ok(())
 }
 
-/// A log as the checkpoint knows it.
-fn restore(saved: SavedLog) -> Log {
+/// The last start of each log that the journal says something of.
+fn starts_of(image: &JournalImage) -> BTreeMap<LogId, Offset> {
+    let frames = image.groups.iter().flat_map(|group| &group.frames);
+    let mut starts = BTreeMap::new();
+    for frame in frames {
+        if let Frame::LogStart { log, start } = frame {
+            let last = starts.entry(*log).or_insert(*start);
+            *last = (*last).max(*start);
+        }
+    }
+    starts
+}
+
+/// A log as the checkpoint knows it. The life that moved its start to where `starts` says may have begun other segments than this
+/// one will, and removed the one that the checkpoint ends with.
+fn restore(saved: SavedLog, starts: &BTreeMap<LogId, Offset>) -> Log {
     let mut log = Log::new(saved.dir, saved.topic_id, saved.partition, saved.config);
     log.start = saved.start;
     log.durable_start = saved.start;
@@ -138,14 +154,15 @@ fn restore(saved: SavedLog) -> Log {
     log.writer.unswept = true;
     log.writer.stale = saved.segments.last().map(Stale::of);
     log.segments = saved.segments;
-    leave_emptied(&mut log);
+    let start = starts.get(&log.dir.log).map_or(log.start, |start| log.start.max(*start));
+    leave_emptied(&mut log, start);
     log
 }
 
 /// The files of a segment that ends where the log starts may be gone by now, or go at any moment: nothing
 /// continues it.
-fn leave_emptied(log: &mut Log) {
-    let emptied = log.segments.last().is_some_and(|s| s.next <= log.start);
+fn leave_emptied(log: &mut Log, start: Offset) {
+    let emptied = log.segments.last().is_some_and(|s| s.next <= start);
     if mutant!(B18, emptied, false) {
         log.writer.closed = true;
         log.writer.stale = None;
@@ -198,7 +215,7 @@ impl Rebuilt {
                 log.start = log.start.max(start);
                 log.durable_start = log.start;
                 log.faulty.remove(Offset(0), start);
-                leave_emptied(log);
+                leave_emptied(log, start);
                 self.unmark(id, Offset(0), start);
                 (id, Replayed::Start(start))
             }
