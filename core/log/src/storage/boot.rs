@@ -450,18 +450,20 @@ impl Storage {
     }
 }
 
-/// Whether the journal still reaches back to the checkpoint at this place among [`checkpoint::NAMES`]. What a newer one made free may
-/// have been written over in part: then the first group that an older one needs is not damaged, as it looks, but used up, and
+/// Whether the journal still holds all that the checkpoint at this place among [`checkpoint::NAMES`] needs. What a newer one made free may
+/// have been written over, in any order and in part: then a group that an older one needs is not damaged, as it looks, but used up, and
 /// what it held is in segments that are not believed.
 pub(super) fn whole_for(
     place: Option<usize>,
     image: JournalImage,
 ) -> Result<JournalImage, JournalError> {
-    let from = image.from;
-    let is_first = |f: &Finding| matches!(f, Finding::Faulty { seq, .. } if *seq == from);
-    match place.is_some_and(|place| place > 0) && image.findings.iter().any(is_first) {
-        true => Err(JournalError::Missing { from, first: Some(GroupSeq(from.0 + 1)) }),
-        false => Ok(image),
+    let faulty = image.findings.iter().find_map(|finding| match finding {
+        Finding::Faulty { seq, .. } => Some(*seq),
+        _ => None,
+    });
+    match faulty.filter(|_| place.is_some_and(|place| place > 0)) {
+        Some(seq) => Err(JournalError::Missing { from: seq, first: Some(GroupSeq(seq.0 + 1)) }),
+        None => Ok(image),
     }
 }
 

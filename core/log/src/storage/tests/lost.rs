@@ -2,6 +2,8 @@
 
 use super::*;
 use crate::disk::Query;
+use crate::journal::{Finding, JournalError, recover};
+use crate::storage::boot::whole_for;
 
 /// The file that holds everything.
 const JOURNAL: &str = "journal/00000001.journal";
@@ -198,4 +200,23 @@ fn what_the_checkpoint_saw_of_a_damaged_group_is_neither_lost_nor_unknown() {
             assert_eq!(found.read_all(log), expected(0, 6, 100));
         }
     }
+}
+
+/// A file of the ring that a newer checkpoint made free is written over whenever it fits, so what an older one needs may be used up in the
+/// middle. It looked like damage, and records that are in their segments were marked as lost.
+#[test]
+fn behind_an_older_checkpoint_a_lost_group_is_one_that_was_used_up() {
+    let (mut rig, _) = sixteen();
+    rig.wait(30);
+    rot(&mut rig);
+    let file = rig.disk.file(JOURNAL).expect("a journal").clone();
+    let image = || recover(vec![(1, Bytes::from(file.clone()))], GroupSeq(1)).expect("readable");
+    let lost = |f: &Finding| matches!(f, Finding::Faulty { seq, .. } if seq.0 > 1);
+    assert!(image().findings.iter().any(lost), "{:?}", image().findings);
+    assert!(
+        whole_for(Some(0), image()).is_ok(),
+        "of what the newest checkpoint needs nothing is free"
+    );
+    let refused = whole_for(Some(2), image()).expect_err("used up");
+    assert!(matches!(refused, JournalError::Missing { .. }), "{refused}");
 }
