@@ -140,7 +140,7 @@ fn a_disk_that_is_full_once_or_for_a_while_loses_nothing_and_ends_nobody() {
     let mut reads = 0;
     for &(role, verb, waits) in TAKES_SPACE {
         let mut sum = Outcome::default();
-        for seed in 700..706 {
+        for seed in 700..718 {
             for times in [1, 40] {
                 for late in [false, true] {
                     let mut rig = Rig::new(seed, tiny(seed));
