@@ -180,7 +180,7 @@ pub struct Ledger {
     /// Whether topics that say nothing have `flush=relaxed`.
     pub relaxed: bool,
     /// By node: its processes.
-    lives: BTreeMap<u32, Lives>,
+    pub(crate) lives: BTreeMap<u32, Lives>,
     /// Syncs of a journal after which a batch is durable that was acknowledged before them.
     pub syncs_max: u64,
     /// The largest batch that the broker takes of topics that say nothing, bytes.

@@ -61,7 +61,10 @@ impl World {
         let views = self.views(None)?;
         self.audit_image()?;
         self.come_to_rest()?;
+        // Who dies from now on has nothing left to lose: that excuses nothing.
+        let lives = self.ledger.lives.clone();
         self.be_reborn()?;
+        self.ledger.lives = lives;
         if !self.ledger.births.is_empty() {
             self.ledger.reread = self.views(Some(&views))?;
         }
