@@ -15,6 +15,7 @@ const TEXT: &str = r#"
     [[load]]
     kind = "produce"
     clients = 3
+    idempotent = false
     rate = "40/s"
     bytes = "0..500"
     [[fault]]
