@@ -9,19 +9,6 @@ use sordini_sim::scenario::Scenario;
 use sordini_sim::world::World;
 use std::sync::Arc;
 
-/// A file that lies in memory.
-#[derive(Debug)]
-struct Held(Vec<u8>);
-
-impl Base for Held {
-    fn len(&self) -> u64 {
-        self.0.len() as u64
-    }
-    fn read(&self, at: u64, out: &mut [u8]) {
-        out.copy_from_slice(&self.0[at as usize..at as usize + out.len()]);
-    }
-}
-
 const BEFORE: &str = r#"
 title = "an ordinary day"
 span = "8s"
@@ -77,7 +64,7 @@ fn left_behind() -> (Vec<String>, Vec<File>) {
             dirs.push(dir);
         }
         let content = platter.content(&path).expect("it is listed");
-        files.push((path, Arc::new(Held(content))));
+        files.push((path, Arc::new(content)));
     }
     (dirs, files)
 }
@@ -164,7 +151,7 @@ fn a_topic_that_the_directory_has_is_no_topic_for_loads() {
 fn a_directory_from_which_no_broker_starts_is_refused() {
     let (dirs, mut files) = left_behind();
     let metadata = files.iter().position(|(path, _)| path.starts_with("journal/"));
-    files[metadata.expect("a journal")].1 = Arc::new(Held(vec![0xee; 1 << 16]));
+    files[metadata.expect("a journal")].1 = Arc::new(vec![0xee; 1 << 16]);
     let failure = Image::survey(dirs, files, WALL_MS).expect_err("its journal is rotten");
     assert_eq!(failure.check, "never_fatal");
 }

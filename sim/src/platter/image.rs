@@ -26,6 +26,16 @@ pub trait Base: fmt::Debug + Send + Sync {
     fn read(&self, at: u64, out: &mut [u8]);
 }
 
+/// Bytes that lie in memory.
+impl Base for Vec<u8> {
+    fn len(&self) -> u64 {
+        self.as_slice().len() as u64
+    }
+    fn read(&self, at: u64, out: &mut [u8]) {
+        out.copy_from_slice(&self[at as usize..at as usize + out.len()]);
+    }
+}
+
 /// A file's length and bytes; a page that is not there is that of the base, and all zero behind its end. Bytes beyond the length are
 /// zero.
 #[derive(Clone, Debug, Default)]
@@ -195,25 +205,13 @@ mod tests {
         assert_eq!(image.read(0, 10_000), expected);
     }
 
-    #[derive(Debug)]
-    struct Held(Vec<u8>);
-
-    impl Base for Held {
-        fn len(&self) -> u64 {
-            self.0.len() as u64
-        }
-        fn read(&self, at: u64, out: &mut [u8]) {
-            out.copy_from_slice(&self.0[at as usize..at as usize + out.len()]);
-        }
-    }
-
     /// Whatever is done, over a base it comes to the same as over the same bytes written first.
     #[test]
     fn over_a_base_everything_is_as_if_its_bytes_had_been_written() {
         let mut chance = Chance::new(7, 1);
         for _ in 0..300 {
             let bytes: Vec<u8> = (0..chance.below(20_000)).map(|n| n as u8 | 1).collect();
-            let mut over = Image::over(Arc::new(Held(bytes.clone())));
+            let mut over = Image::over(Arc::new(bytes.clone()));
             let mut plain = Image::default();
             plain.write(0, &bytes);
             for _ in 0..8 {

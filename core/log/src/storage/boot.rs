@@ -462,7 +462,7 @@ pub(super) fn whole_for(
         _ => None,
     });
     match faulty.filter(|_| place.is_some_and(|place| place > 0)) {
-        Some(seq) => Err(JournalError::Missing { from: seq, first: Some(GroupSeq(seq.0 + 1)) }),
+        Some(seq) => Err(JournalError::UsedUp { seq }),
         None => Ok(image),
     }
 }

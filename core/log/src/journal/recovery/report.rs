@@ -95,6 +95,13 @@ pub enum JournalError {
     )]
     Missing { from: GroupSeq, first: Option<GroupSeq> },
     #[error(
+        "the newest checkpoint is damaged or cannot be read, and the one before it needs group {} of the journal, which is \
+         lost, or was written over since the newest one made it free. Start again if the disk may read better; \
+         else restore the data directory from a backup",
+        seq.0
+    )]
+    UsedUp { seq: GroupSeq },
+    #[error(
         "{at} of the journal {what}: another version of the program has written it, or files of \
          different journals are mixed. Put the right files back"
     )]
