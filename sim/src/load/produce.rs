@@ -313,7 +313,8 @@ impl Produce {
         let answer = wire::produced(answer, asked.version)?;
         let batch = self.batches.front().expect("answers come in order");
         // What was acknowledged before it was durable may be gone, and with it what is known of the producer.
-        let forgotten = desk.ledger.may_have_lost(desk.client, batch.part);
+        let forgotten = (batch.stale || answer.error_code == 45)
+            && desk.ledger.may_have_lost(desk.client, batch.part);
         let known = self.known[batch.part.partition as usize] && !forgotten;
         if batch.stale && answer.error_code == 0 && !known {
             // The gap was at the very beginning (a broker's clock had gone back), where any first sequence will do.

@@ -11,7 +11,7 @@ use super::veil::{Shown, Veil};
 use crate::digest::Digest;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 /// A file's bytes with their versions since the last sync.
 #[derive(Clone, Debug, Default)]
@@ -185,22 +185,24 @@ impl File {
         if !self.veils.is_empty() {
             self.write_veils(at, bytes);
         }
-        let old: Vec<(u64, Sector)> = (at / SECTOR_BYTES..end.div_ceil(SECTOR_BYTES))
-            .map(|n| (n, self.cached.sector(n)))
-            .collect();
-        self.resized(self.len().max(end));
-        self.cached.write(at, bytes);
-        for (n, old) in old {
-            if old != self.cached.sector(n) || self.forgotten.contains_key(&n) {
-                self.changed(n, old);
+        for n in at / SECTOR_BYTES..end.div_ceil(SECTOR_BYTES) {
+            let start = n * SECTOR_BYTES;
+            let (from, to) = (start.max(at), (start + SECTOR_BYTES).min(end));
+            let new = &bytes[(from - at) as usize..(to - at) as usize];
+            let old = self.cached.sector(n);
+            let same = old[(from - start) as usize..(to - start) as usize] == *new;
+            if !same || self.forgotten.contains_key(&n) {
+                self.changed(n, &old);
             }
         }
+        self.resized(self.len().max(end));
+        self.cached.write(at, bytes);
     }
 
     /// Cuts or extends to `len` bytes in the page cache.
     pub fn truncate(&mut self, len: u64) {
         for n in len / SECTOR_BYTES..self.len().div_ceil(SECTOR_BYTES) {
-            self.changed(n, self.cached.sector(n));
+            self.changed(n, &self.cached.sector(n));
         }
         self.resized(len);
         self.cached.set_len(len);
@@ -210,7 +212,12 @@ impl File {
     /// All that was written is durable.
     pub fn sync(&mut self) {
         for (n, versions) in std::mem::take(&mut self.dirty) {
-            self.past.extend(versions.into_iter().next().map(|first| (n, first)));
+            let first = versions.into_iter().next().expect("a dirty sector has a past");
+            match Arc::ptr_eq(&first, &ZEROES) {
+                // Which is what a sector without a past held.
+                true => self.past.remove(&n),
+                false => self.past.insert(n, first),
+            };
             self.lied.remove(&n);
         }
         self.lied.retain(|_, lie| lie.forgets);
@@ -326,10 +333,11 @@ impl File {
         self.cached.digest(digest);
     }
 
-    fn changed(&mut self, n: u64, old: Sector) {
+    fn changed(&mut self, n: u64, old: &Sector) {
+        let old = shared(old);
         match self.forgotten.remove(&n) {
-            Some(held) => self.dirty.insert(n, vec![held, Arc::new(old)]).map_or((), |_| ()),
-            None => self.dirty.entry(n).or_default().push(Arc::new(old)),
+            Some(held) => self.dirty.insert(n, vec![held, old]).map_or((), |_| ()),
+            None => self.dirty.entry(n).or_default().push(old),
         }
     }
 
@@ -338,6 +346,14 @@ impl File {
             self.lens.push(self.len());
         }
     }
+}
+
+/// Where nothing was written yet.
+static ZEROES: LazyLock<Arc<Sector>> = LazyLock::new(|| Arc::new([0; SECTOR_BYTES as usize]));
+
+/// Most sectors are written once, over zeroes, and those are kept once for all.
+fn shared(sector: &Sector) -> Arc<Sector> {
+    if *sector == **ZEROES { ZEROES.clone() } else { Arc::new(*sector) }
 }
 
 /// What a device may have held in a sector that no file had.
