@@ -25,6 +25,33 @@ const POSSIBLE_MAX: usize = 4096;
 /// Partitions of a topic, if there is one.
 type State = Option<i32>;
 
+/// Operations under way, each with the bit that says that it has happened.
+#[derive(Default)]
+struct UnderWay {
+    ops: Vec<(usize, u128)>,
+    /// Bits that are taken.
+    taken: u128,
+}
+
+impl UnderWay {
+    /// An operation begins. False if no bit is left.
+    fn begin(&mut self, n: usize) -> bool {
+        let bit = self.taken.trailing_ones();
+        let Some(bit) = 1u128.checked_shl(bit) else { return false };
+        self.taken |= bit;
+        self.ops.push((n, bit));
+        true
+    }
+
+    /// An operation has ended: its bit.
+    fn end(&mut self, n: usize) -> u128 {
+        let at = self.ops.iter().position(|(other, _)| *other == n).expect("it began");
+        let (_, bit) = self.ops.swap_remove(at);
+        self.taken &= !bit;
+        bit
+    }
+}
+
 /// Whether each topic's history fits one order.
 fn check(ledger: &Ledger, _: &Views) -> Result<(), String> {
     let mut histories: BTreeMap<Name, Vec<Op>> = BTreeMap::new();
@@ -42,25 +69,24 @@ fn linearizable(ops: &[Op]) -> Result<(), Op> {
     let ends = ops.iter().enumerate().filter_map(|(n, op)| Some((op.ended?.0, n, true)));
     let mut moments: Vec<(u64, usize, bool)> = begins.chain(ends).collect();
     moments.sort_unstable();
-    let mut under_way: Vec<usize> = Vec::new();
-    let mut possible: BTreeSet<(State, BTreeSet<usize>)> =
-        BTreeSet::from([(None, BTreeSet::new())]);
+    let mut under_way = UnderWay::default();
+    let mut possible: BTreeSet<(State, u128)> = BTreeSet::from([(None, 0)]);
     for (_, n, is_end) in moments {
         if !is_end {
             // What looks and was not answered changes nothing.
-            if ops[n].act != Act::Describe || ops[n].ended.is_some() {
-                under_way.push(n);
+            let counts = ops[n].act != Act::Describe || ops[n].ended.is_some();
+            if counts && !under_way.begin(n) {
+                return Ok(());
             }
             continue;
         }
-        let mut left: Vec<_> = possible.iter().cloned().collect();
+        let mut left: Vec<_> = possible.iter().copied().collect();
         while let Some((state, happened)) = left.pop() {
-            for &other in under_way.iter().filter(|other| !happened.contains(other)) {
-                if let Some(state) = after(state, &ops[other]) {
-                    let mut happened = happened.clone();
-                    happened.insert(other);
-                    if possible.insert((state, happened.clone())) {
-                        left.push((state, happened));
+            for (other, bit) in under_way.ops.iter().filter(|(_, bit)| happened & bit == 0) {
+                if let Some(state) = after(state, &ops[*other]) {
+                    let next = (state, happened | bit);
+                    if possible.insert(next) {
+                        left.push(next);
                     }
                 }
             }
@@ -68,11 +94,9 @@ fn linearizable(ops: &[Op]) -> Result<(), Op> {
                 return Ok(());
             }
         }
-        let fits = possible
-            .into_iter()
-            .filter_map(|(state, mut happened)| happened.remove(&n).then_some((state, happened)));
-        possible = fits.collect();
-        under_way.retain(|other| *other != n);
+        let bit = under_way.end(n);
+        let fits = possible.into_iter().filter(|(_, happened)| happened & bit != 0);
+        possible = fits.map(|(state, happened)| (state, happened & !bit)).collect();
         if possible.is_empty() {
             return Err(ops[n]);
         }

@@ -89,9 +89,28 @@ impl File {
         met: &mut BTreeSet<u64>,
     ) -> Result<Vec<u8>, u64> {
         let mut bytes = if direct { self.read_direct(at, len) } else { self.read(at, len) };
+        self.show(at, &mut bytes, met)?;
+        Ok(bytes)
+    }
+
+    /// The same through the page cache into `buf`: how many bytes came, fewer only at the end.
+    pub fn read_veiled_into(
+        &self,
+        at: u64,
+        buf: &mut [u8],
+        met: &mut BTreeSet<u64>,
+    ) -> Result<usize, u64> {
+        let len = self.len().saturating_sub(at).min(buf.len() as u64) as usize;
+        self.cached.read_into(at, &mut buf[..len]);
+        self.show(at, &mut buf[..len], met)?;
+        Ok(len)
+    }
+
+    /// Lays what veils show over bytes that were read at `at`.
+    fn show(&self, at: u64, bytes: &mut [u8], met: &mut BTreeSet<u64>) -> Result<(), u64> {
         let end = at + bytes.len() as u64;
         if self.veils.is_empty() || end == at {
-            return Ok(bytes);
+            return Ok(());
         }
         for (n, veil) in self.veils.range(at / SECTOR_BYTES..end.div_ceil(SECTOR_BYTES)) {
             met.insert(*n);
@@ -105,7 +124,7 @@ impl File {
             bytes[(from - at) as usize..(to - at) as usize]
                 .copy_from_slice(&shown[(from - start) as usize..(to - start) as usize]);
         }
-        Ok(bytes)
+        Ok(())
     }
 
     /// Lays a veil over a sector. False if it is not durable, has one, or would show the same.

@@ -88,10 +88,7 @@ impl<'a> Veiled<'a> {
 
 impl ReadAt for Veiled<'_> {
     fn read_at(&self, at: u64, buf: &mut [u8]) -> Result<usize, DiskError> {
-        let read = self.file.read_veiled(at, buf.len() as u64, false, &mut self.met.borrow_mut());
-        let bytes = read.map_err(unreadable)?;
-        buf[..bytes.len()].copy_from_slice(&bytes);
-        Ok(bytes.len())
+        self.file.read_veiled_into(at, buf, &mut self.met.borrow_mut()).map_err(unreadable)
     }
 }
 
