@@ -46,10 +46,6 @@ impl Default for Limits {
 /// Sequence numbers of the last batches kept per producer: as many as a Kafka client may have in flight.
 pub const PRODUCER_BATCHES: usize = 5;
 
-/// Largest batch that the journal takes whatever a topic's `max.message.bytes` says, bytes: it must lie in one
-/// journal file together with its group's head and footer.
-pub const BATCH_BYTES_MAX: usize = 12 * 1024 * 1024;
-
 /// Most events of one turn: the batch whose replies one sync releases, and the bound on how long a
 /// ready completion waits behind socket bytes.
 pub const EVENTS_PER_TURN_MAX: usize = 1024;

@@ -185,6 +185,8 @@ pub struct Ledger {
     pub syncs_max: u64,
     /// The largest batch that the broker takes of topics that say nothing, bytes.
     pub message_bytes_max: i64,
+    /// The largest batch that it takes whatever topics say: it must lie in one file of the journal.
+    pub batch_bytes_max: i64,
     /// What topics' settings may have been.
     pub configs: configs::Configs,
     /// What administrators asked for and were told.

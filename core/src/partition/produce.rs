@@ -4,7 +4,6 @@
 use super::producers::Verdict;
 use super::{Partition, sequenced};
 use crate::config::topic::{Compression, Flush, TimestampType};
-use crate::limits;
 use sordini_log::{GroupSeq, Now, Offset, Storage};
 use sordini_mutant::mutant;
 use sordini_reach::Reach;
@@ -26,6 +25,14 @@ fn check_payload(batch: &Batch) -> Result<(), Refusal> {
         return Ok(());
     }
     Err(Refusal::Payload)
+}
+
+/// Whatever the topic allows, a batch must lie in one file of the journal.
+fn fits_journal(batch: &Batch, max: usize) -> Result<(), Refusal> {
+    match batch.bytes().len() {
+        size if size > max => Err(BatchError::TooLarge { size, max }.into()),
+        _ => Ok(()),
+    }
 }
 
 /// Most bytes that the records of one batch may decompress to, where the topic's rules need a look.
@@ -109,13 +116,16 @@ impl Partition {
             Err(Refusal::Fenced { .. }) => reached.mark(Reach::ZombieFenced),
             _ => {}
         }
-        let looked = self.look(now, &batch);
+        let longest = storage.batch_bytes_max();
+        let looked = fits_journal(&batch, longest).and_then(|()| self.look(now, &batch));
+        let reached = &mut storage.reached;
         reached.mark_if(Reach::BatchRefused, looked.is_err());
         looked?;
         judged?;
         let came = batch.crc();
         let batch = self.recompressed(batch)?;
         reached.mark_if(Reach::Recompressed, batch.crc() != came);
+        fits_journal(&batch, longest)?;
         let by_broker = self.config.timestamp_type == TimestampType::LogAppendTime;
         let append_time = by_broker.then_some(now.wall.0);
         Ok(self.append_trusted(now, batch, append_time, producers_max, storage))
@@ -215,10 +225,6 @@ impl Partition {
             headers.clear();
             headers.extend(record.headers());
             builder.push(record.timestamp, record.key, record.value, &headers);
-        }
-        let (size, max) = (builder.size(), limits::BATCH_BYTES_MAX);
-        if size > max {
-            return Err(BatchError::TooLarge { size, max }.into());
         }
         Ok(builder.build_batch())
     }

@@ -420,10 +420,17 @@ fn a_record_that_goes_by_a_limit_that_no_longer_holds_is_seen() {
 fn who_is_told_what_no_setting_explains_sees_it() {
     let mut ledger = history().0;
     ledger.message_bytes_max = 1000;
+    ledger.batch_bytes_max = 2000;
     let (topic, within) = (PART.topic, (0, 99));
     assert!(ledger.may_take(topic, 1000, within) && !ledger.may_refuse(topic, 10, 1000, within));
     assert!(!ledger.may_take(topic, 1001, within) && ledger.may_refuse(topic, 10, 1001, within));
     assert!(!ledger.may_refuse(topic, 87, 1, within));
+    let mut longest = ledger.clone();
+    longest.batch_bytes_max = 500;
+    assert!(longest.may_take(topic, 500, within) && !longest.may_take(topic, 501, within));
+    assert!(
+        !longest.may_refuse(topic, 10, 500, within) && longest.may_refuse(topic, 10, 501, within)
+    );
     ledger.date(id(1), 50, 50);
     assert!(ledger.stamped(id(1), 1, -1, 60).is_ok() && ledger.stamped(id(1), 1, 50, 60).is_ok());
     assert_eq!(ledger.stamped(id(1), 1, 55, 60).expect_err("dated").check, "legal_answers");

@@ -160,7 +160,9 @@ impl Ledger {
     }
 
     fn bytes_max(&self, topic: TopicNo, within: (Ms, Ms)) -> impl Iterator<Item = i64> {
-        self.numbers((topic, "max.message.bytes"), self.message_bytes_max, within)
+        let most = self.batch_bytes_max;
+        let numbers = self.numbers((topic, "max.message.bytes"), self.message_bytes_max, within);
+        numbers.map(move |max| max.min(most))
     }
 
     /// Whether every record of the topic needed a key.

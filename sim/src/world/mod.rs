@@ -143,6 +143,7 @@ impl World {
         let mut ledger = Ledger::default();
         ledger.retention = retention(&scenario.broker);
         ledger.message_bytes_max = message_bytes_max(&scenario.broker);
+        ledger.batch_bytes_max = scenario.storage.journal.batch_bytes_max() as i64;
         ledger.relaxed = is_relaxed(&scenario.broker);
         ledger.syncs_max = syncs_max(&scenario.storage.journal);
         let clients = clients(seed, &scenario, &mut ledger);

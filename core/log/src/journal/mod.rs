@@ -82,6 +82,11 @@ impl JournalConfig {
             .saturating_sub((1 + ECHO_MAX) * frame::IDENTITY_BYTES + TRAILER_BYTES)
     }
 
+    /// The longest batch that fits a file of the ring.
+    pub fn batch_bytes_max(&self) -> usize {
+        self.frame_bytes_max().saturating_sub(frame::FRAME_HEAD_BYTES)
+    }
+
     /// What an append of a batch of so many bytes may cost of [`Journal::room`], when it needs a
     /// group of its own.
     pub fn cost(batch_bytes: usize) -> u64 {

@@ -249,7 +249,12 @@ impl Storage {
         self.journal.look(now)
     }
 
-    /// Appends a stamped batch: its base offset is the log's end.
+    /// The longest batch that [`Storage::append`] takes: it must lie in one file of the journal.
+    pub fn batch_bytes_max(&self) -> usize {
+        self.config.journal.batch_bytes_max()
+    }
+
+    /// Appends a stamped batch, which is not longer than [`Storage::batch_bytes_max`]: its base offset is the log's end.
     pub fn append(&mut self, now: Now, log: LogId, epoch: Epoch, batch: Batch) -> GroupSeq {
         let head = Head::of(&batch).expect("a stamped batch has offsets");
         let seq = self.put(Frame::Append {
