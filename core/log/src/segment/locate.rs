@@ -217,11 +217,7 @@ impl Walker<'_> {
         let entry = |n| IndexEntry::read(indexes.index, n).ok().flatten();
         let in_front = |n| Ok(entry(n).is_some_and(|e| u64::from(e.position) < head.at));
         let Ok(count) = entries_before(self.len, &in_front) else { return false };
-        let mut batch_of = |n| {
-            let entry = entry(n).filter(|entry| entry.position > 0)?;
-            let last = indexes.base + u64::from(entry.offset_delta);
-            probe(self, u64::from(entry.position)).filter(|h| h.next - 1 == last)
-        };
+        let mut batch_of = |n| entry(n).and_then(|entry| indexes.named(self, &entry));
         // Where entries are bad, the search by halves may have ended anywhere.
         let before = (count.saturating_sub(ENTRIES_NEAR)..count)
             .rev()
@@ -279,13 +275,17 @@ impl Indexes<'_> {
         let entries = |n| readable(IndexEntry::read(self.index, n));
         let count = entries_before(walker.len, &|n| Ok(entries(n)?.is_some_and(|e| fits(&e))))?;
         backwards(count, |n| {
-            let Some(entry) = entries(n)?.filter(|e| e.position > 0 && fits(e)) else {
-                return Ok(None);
-            };
-            let last = self.base + u64::from(entry.offset_delta);
-            let at = u64::from(entry.position);
-            Ok(probe(walker, at).filter(|h| h.next - 1 == last).map(|_| at))
+            let entry = entries(n)?.filter(|e| fits(e));
+            Ok(entry.and_then(|entry| self.named(walker, &entry)).map(|head| head.at))
         })
+    }
+
+    /// The batch that an entry names, if it is there: with that last offset, and behind the segment's first. What was misdirected
+    /// over an index may look like an entry, and a page that was over the log begins with the first batch of another segment.
+    fn named(&self, walker: &mut Walker, entry: &IndexEntry) -> Option<Head> {
+        let (at, last) = (u64::from(entry.position), self.base + u64::from(entry.offset_delta));
+        let there = if at > 0 { probe(walker, at) } else { None };
+        there.filter(|head| head.next - 1 == last && head.base > self.base)
     }
 
     /// Where to begin to look for what is younger than all entries that `before` takes.

@@ -415,6 +415,21 @@ impl ReadAt for Confused<'_> {
 }
 
 #[test]
+fn an_index_of_wrong_bytes_does_not_lead_to_the_first_batch_of_another_log() {
+    let mut b = build(&vec![(vec![5], 40, false); 60]);
+    let other = build(&[(vec![6], 60, false)]);
+    let page = 4096;
+    b.log.0[page..page + other.log.0.len()].copy_from_slice(&other.log.0);
+    // Little-endian numbers of a checkpoint, say: 0 and 1 MiB.
+    let entry = IndexEntry { offset_delta: 0, position: page as u32 }.encode();
+    b.index.0.chunks_exact_mut(entry.len()).for_each(|e| e.copy_from_slice(&entry));
+    assert_eq!(
+        b.ask(Query::Range { offset: Offset(100), until: Offset(160), bytes_max: 1 }),
+        b.range(100, 160, 1)
+    );
+}
+
+#[test]
 fn one_read_that_brought_the_wrong_bytes_is_no_damage() {
     let good = build(&(0..30).map(|n| (vec![n], 150, false)).collect::<Vec<_>>());
     let (base, end) = (good.segment.base, good.segment.next);
