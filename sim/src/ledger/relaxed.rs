@@ -6,7 +6,7 @@
 //! knows by itself: the watermarks that the broker reported, and the syncs of its journal, since a batch is in one of the
 //! next few groups.
 
-use super::{Ledger, Part, RecordId, TopicNo};
+use super::{Ledger, Part, RecordId, Sent, TopicNo};
 use crate::heap::Nanos;
 use std::collections::BTreeMap;
 
@@ -63,11 +63,14 @@ impl Ledger {
     /// Whether a crash may have taken something of `part` that this client was told is there.
     pub fn may_have_lost(&self, client: u32, part: Part) -> bool {
         let sent = self.sent.get(client as usize).into_iter().flatten();
-        sent.filter(|sent| sent.part == part).any(|sent| {
-            let Some((relaxed, offset)) = sent.relaxed.zip(sent.acked) else { return false };
-            self.end_of(part, relaxed.accepted)
-                .is_some_and(|death| offset >= self.durable(part, death))
-        })
+        sent.filter(|sent| sent.part == part).any(|sent| self.may_have_gone(sent))
+    }
+
+    /// Whether a crash may have taken this one, of which its producer was told that it is there.
+    pub fn may_have_gone(&self, sent: &Sent) -> bool {
+        let Some((relaxed, offset)) = sent.relaxed.zip(sent.acked) else { return false };
+        let death = self.end_of(sent.part, relaxed.accepted);
+        death.is_some_and(|death| offset >= self.durable(sent.part, death))
     }
 
     /// Number of the process that had `part` at a moment at which there was one.
