@@ -34,6 +34,7 @@ table! {
     OlderCheckpoint "a start did without the newest checkpoint";
     StartRefused "recovery gave up, and said why";
     RemovalResumed "a start went on removing a deleted log";
+    ChangeResumed "a start did what was left of a change of the metadata that a crash cut short";
     SegmentRefused "a full disk did not take a piece of a segment";
     PieceOutlived "a piece of a segment was done after its log was gone";
     CacheTrimmed "a batch left the cache";

@@ -3,8 +3,9 @@
 //! The node lends the state to a draft for one request. A handler puts records, each of which is applied
 //! at once, so that the next line of the handler sees its effect; what it put comes out of
 //! [`Draft::finish`]. The node appends all of it as *one* batch to the metadata log, carries out the
-//! effects in the same step, and parks the reply until that batch's journal group is durable. A handler
-//! decides first and puts then: a draft cannot be taken back.
+//! effects in the same step, and parks the reply until that batch's journal group is durable. Effects may go
+//! to later groups; if a crash comes before those are durable, the next start carries out what is left of
+//! them. A handler decides first and puts then: a draft cannot be taken back.
 
 use super::{Fold, Metadata, MetadataRecord, NodeId, TopicId};
 use crate::config::broker::BrokerConfig;

@@ -4,6 +4,11 @@
 //! metadata log is folded first, since it says which partitions there are; each partition then replays its
 //! epochs and producers. Every log gets a new leader epoch, and nobody is listened to before the group that
 //! says so is durable: an answer of the new epoch must not come from a past that could still vanish.
+//!
+//! A change of the metadata goes to the journal as one batch of the metadata log, and then, with nothing in between, a frame for
+//! each log that it makes or ends. They may not all fit into one group, so that a crash keeps the first of them only. Then the batch
+//! is the last thing that the journal says of any log's records, and what it wants done is done now ([`Node::carry_on`]). That it is
+//! the last is the proof: a log that an earlier change made and that is not there was lost, and the start is refused.
 
 use super::{Node, Stage, Step};
 use crate::config::topic::TopicConfig;
@@ -11,10 +16,11 @@ use crate::metadata::{Metadata, TopicId};
 use crate::partition::{Partition, Saved, log_config};
 use crate::seam::Fact;
 use bytes::Bytes;
-use sordini_log::{LogDir, LogId, Offset, Recovered, Replayed, Section};
+use sordini_log::{LogDir, LogId, Offset, Recovered, Replay, Replayed, Section};
 use sordini_raft::NodeId;
+use sordini_reach::Reach;
 use sordini_wire::batch::Batch;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Names of the checkpoint's sections.
 pub mod section {
@@ -64,7 +70,12 @@ impl Node {
             self.metadata = Metadata::load(&section.bytes).map_err(|e| refused(&e))?;
         }
         let producers_max = self.limits.producers_per_partition_max;
-        for replay in &found.replay {
+        let last_change = last_change(&found.replay);
+        let mut named_before = None;
+        for (at, replay) in found.replay.iter().enumerate() {
+            if last_change == Some(at) {
+                named_before = Some(self.named());
+            }
             let state = saved.entry(replay.log).or_default();
             match &replay.what {
                 Replayed::Batch { batch, .. } => {
@@ -91,6 +102,9 @@ impl Node {
             let dir = LogDir { name: METADATA_DIR.into(), log: LogId::METADATA };
             let config = log_config(&self.metadata_config());
             self.storage.create(dir, METADATA_TOPIC.0, 0, config);
+        }
+        if let Some(before) = named_before {
+            self.carry_on(step, found, &before);
         }
         self.lead_all(saved)?;
         self.name_cluster(step);
@@ -137,6 +151,38 @@ impl Node {
         Ok(())
     }
 
+    /// The logs that the metadata names.
+    fn named(&self) -> BTreeSet<LogId> {
+        self.metadata.topics().flat_map(|topic| &topic.partitions).map(|p| p.log).collect()
+    }
+
+    /// Makes and ends what the change that the journal ends with did not come to; `before` is what the metadata named without it.
+    fn carry_on(&mut self, step: &mut Step<'_>, found: &Recovered, before: &BTreeSet<LogId>) {
+        let mut resumed = false;
+        for topic in self.metadata.topics() {
+            for (index, partition) in topic.partitions.iter().enumerate() {
+                let log = partition.log;
+                if before.contains(&log) || self.storage.contains(log) {
+                    continue;
+                }
+                let config = TopicConfig::resolve(&self.metadata, &self.config, &topic.name);
+                let dir = topic.dir(index);
+                self.storage.create(dir, topic.id.0, index as u32, log_config(&config));
+                let (topic, partition) = (topic.name.to_string(), index as i32);
+                step.facts.push(Fact::PartitionCreated { topic, partition, log });
+                resumed = true;
+            }
+        }
+        let named = self.named();
+        for log in found.logs.iter().map(|log| log.dir.log) {
+            if before.contains(&log) && !named.contains(&log) {
+                self.storage.delete(log);
+                resumed = true;
+            }
+        }
+        self.storage.reached.mark_if(Reach::ChangeResumed, resumed);
+    }
+
     /// Makes the partitions, each in a new epoch whose hard state joins the open group.
     fn lead_all(&mut self, mut saved: BTreeMap<LogId, Saved>) -> Result<(), String> {
         let metadata_config = self.metadata_config();
@@ -181,6 +227,16 @@ impl Node {
     }
 }
 
+/// Where in what is replayed the change of the metadata is that a crash may have cut short: nothing comes after it but what makes and
+/// ends logs.
+fn last_change(replay: &[Replay]) -> Option<usize> {
+    let carries_out =
+        |what: &_| matches!(what, Replayed::Create | Replayed::HardState(_) | Replayed::Delete);
+    let at = replay.iter().rposition(|replay| !carries_out(&replay.what))?;
+    let is_batch = matches!(replay[at].what, Replayed::Batch { .. });
+    (is_batch && replay[at].log == LogId::METADATA).then_some(at)
+}
+
 /// Reads the sections of all partitions.
 fn load(sections: &[Section]) -> Result<BTreeMap<LogId, Saved>, String> {
     let of_partitions = sections.iter().filter(|s| s.name == section::PARTITION);
@@ -203,4 +259,43 @@ fn refused(what: &dyn std::fmt::Display) -> String {
         "the data directory cannot be trusted: {what}. No topic was changed. Keep a copy, run \
          `sordini check` on it, and restore it or start with an empty one"
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sordini_log::{Epoch, Wall};
+    use sordini_wire::batch::BatchBuilder;
+    use sordini_wire::codec::Codec;
+
+    fn batch(log: LogId) -> Replay {
+        let mut builder = BatchBuilder::new(Codec::None);
+        builder.push(0, None, Some(b"value"), &[]);
+        let what = Replayed::Batch { epoch: Epoch(0), batch: builder.build_batch() };
+        Replay { log, wall: Wall(0), what }
+    }
+
+    #[test]
+    fn only_the_change_that_the_journal_ends_with_may_have_been_cut_short() {
+        let replay = |log, what| Replay { log: LogId(log), wall: Wall(0), what };
+        let change = || batch(LogId::METADATA);
+        let created = || [change(), replay(5, Replayed::Create), replay(6, Replayed::Create)];
+        assert_eq!(last_change(&[]), None);
+        assert_eq!(last_change(&[replay(5, Replayed::Create)]), None, "of an older checkpoint");
+        assert_eq!(last_change(&created()), Some(0));
+        assert_eq!(last_change(&[batch(LogId(3)), change()]), Some(1));
+        let hard = replay(5, Replayed::HardState(Bytes::new()));
+        assert_eq!(last_change(&[change(), hard, replay(6, Replayed::Delete)]), Some(0));
+
+        let later = [
+            batch(LogId(3)),
+            replay(3, Replayed::Start(Offset(1))),
+            replay(3, Replayed::Truncate(Offset(1))),
+            replay(3, Replayed::Lost { from: Offset(1), to: Offset(2) }),
+        ];
+        for later in later {
+            let all: Vec<Replay> = created().into_iter().chain([later]).collect();
+            assert_eq!(last_change(&all), None, "its logs were made before {:?}", all[3].what);
+        }
+    }
 }

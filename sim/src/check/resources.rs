@@ -49,6 +49,12 @@ fn memory(remains: &Remains) -> Result<(), String> {
             return Err(format!("everybody has gone, and there are {count} {what}"));
         }
     }
+    let (there, known) = (census.storage.logs, census.logs.len());
+    if there != known {
+        return Err(format!(
+            "the storage has {there} logs, and {known} of them are some partition's"
+        ));
+    }
     let (held, most) = (census.storage.cached_bytes, remains.sizes.cache_bytes_max);
     if held > most + CACHE_BYTES_MORE {
         return Err(format!("the caches hold {held} bytes, expected {most} at most"));

@@ -515,6 +515,7 @@ fn what_is_left_of_those_who_have_gone_is_seen() {
         |r| r.census.reads = 1,
         |r| r.census.storage.unwritten_bytes = 1,
         |r| r.census.storage.removals = 1,
+        |r| r.census.storage.logs = 1,
         |r| r.census.storage.cached_bytes = 1 << 30,
         |r| r.files.push(("t-0/00000000000000000007.log".into(), 5)),
         |r| r.files.push(("t-1/00000000000000000000.log".into(), 5)),

@@ -263,6 +263,12 @@ impl Broker {
         panic!("no answer");
     }
 
+    /// How many partitions the broker knows, that of the metadata among them, and how many logs its storage has.
+    pub fn partitions_and_logs(&self) -> (usize, usize) {
+        let node = self.shard.node();
+        (node.partitions.len(), node.storage.holdings().logs)
+    }
+
     /// Makes a topic with one partition.
     pub fn create(&mut self, name: &'static str, configs: &[(&'static str, &'static str)]) {
         let config = |&(name, value): &(&'static str, &'static str)| CreatableTopicConfig {

@@ -2,6 +2,7 @@
 
 mod broker;
 mod damage;
+mod halves;
 mod relaxed;
 mod stuck;
 

@@ -13,7 +13,9 @@ pub struct Holdings {
     pub unwritten_bytes: u64,
     /// Deleted logs whose directory is not gone.
     pub removals: usize,
-    /// Logs that exist, by the name of their directory, each with the names of the files in it that it knows.
+    /// Logs that exist.
+    pub logs: usize,
+    /// The same logs, by the name of their directory, each with the names of the files in it that it knows.
     pub files: BTreeMap<String, Vec<String>>,
 }
 
@@ -33,6 +35,7 @@ impl Storage {
             cached_bytes: self.cached_bytes,
             unwritten_bytes: self.space.unwritten_bytes,
             removals: self.removals.len(),
+            logs: self.logs.len(),
             files: self.logs.values().map(|log| (path(log), files(log))).collect(),
         }
     }
