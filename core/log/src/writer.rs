@@ -85,6 +85,8 @@ pub(crate) struct Writer {
     pub unswept: bool,
     /// Whether the sweep found a directory that a former life had made, or a full disk left one half made.
     pub found: bool,
+    /// Segments with a base below this may have files: what a former life left, and what this one began.
+    pub laid: Offset,
     /// A checkpoint waits until `file_synced` is here.
     pub target: Option<Offset>,
     /// Whether it stands in the storage's queue of logs that should be written now.
@@ -107,6 +109,11 @@ pub(crate) enum Progress {
 impl Writer {
     pub fn busy(&self) -> bool {
         self.piece.is_some()
+    }
+
+    /// There may be files of the segment with this base.
+    pub fn lays(&mut self, base: Offset) {
+        self.laid = self.laid.max(Offset(base.0 + 1));
     }
 
     /// Whether the disk was too full for something of the piece under way.
@@ -139,7 +146,11 @@ impl Log {
             Home::Made if self.written == self.synced || self.leaves_a_file() => {
                 (self.sync_piece(&mut ops), 0)
             }
-            Home::Made => self.write_piece(config, &mut ops),
+            Home::Made => {
+                let first = self.cache.from(self.written).next();
+                self.writer.lays(first.expect("the cache holds what is not written").segment);
+                self.write_piece(config, &mut ops)
+            }
         };
         // Only an index is written with a sync of its own; that of a new home comes before any index.
         let indexes = ops.iter().any(|op| matches!(op, OpKind::Write { sync: true, .. }));
@@ -326,14 +337,36 @@ impl Log {
         Progress::Done { bytes: piece.bytes }
     }
 
+    /// Passes over batches that are not in files yet and lie in segments below the durable start: nobody needs them there. How
+    /// many bytes that is. The segments go next ([`Log::drop_below_start`]), and no piece may be under way.
+    pub fn skip_below_start(&mut self) -> u64 {
+        assert!(!self.writer.busy(), "{}: a piece is under way", self.dir.log);
+        let goes = |s: &&Segment| s.next <= self.durable_start && s.next <= self.synced;
+        let Some(last) = self.segments.iter().take_while(goes).last() else { return 0 };
+        let next = last.next;
+        if next <= self.written {
+            return 0;
+        }
+        let passed = self.cache.from(self.written).take_while(|batch| batch.next <= next);
+        let bytes = passed.map(|batch| batch.bytes.len() as u64).sum();
+        self.reach(next, bytes);
+        // What waited for a sync was in the same segments.
+        (self.writer.unsynced_bytes, self.writer.unsynced_index_bytes) = (0, 0);
+        bytes
+    }
+
     fn advance(&mut self, next: Offset, bytes: u64) {
+        self.reach(next, bytes);
+        self.writer.unsynced_bytes += bytes;
+        self.writer.unsynced_index_bytes += bytes;
+    }
+
+    fn reach(&mut self, next: Offset, bytes: u64) {
         if next > self.written {
             self.writer.stale = None;
         }
         self.written = next;
         self.written_bytes += bytes;
-        self.writer.unsynced_bytes += bytes;
-        self.writer.unsynced_index_bytes += bytes;
         while self.marks.front().is_some_and(|m| m.last() < next) {
             self.marks.pop_front();
         }

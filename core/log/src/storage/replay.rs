@@ -299,7 +299,10 @@ impl Rebuilt {
                 (log.written, log.written_bytes) = (log.synced, log.appended_bytes);
                 log.marks.clear();
             });
+            // The sweep removes what there is of their files.
+            log.skip_below_start();
             log.drop_below_start();
+            log.writer.laid = log.end;
             log.invariants();
             self.recovered.logs.push(RecoveredLog {
                 dir: log.dir.clone(),

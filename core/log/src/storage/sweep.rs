@@ -12,6 +12,7 @@ use crate::disk::{
 };
 use crate::id::{LogDir, LogId, Offset};
 use crate::io_errors::Purpose;
+use crate::log::Log;
 use crate::time::{Mono, Now};
 use crate::writer::Home;
 use std::sync::Arc;
@@ -53,9 +54,8 @@ impl Storage {
         if self.sweep.again.take_if(|at| *at <= now.mono).is_none() {
             return;
         }
-        for log in self.logs.values_mut().filter(|log| log.writer.home == Home::Made) {
-            log.writer.unswept = true;
-        }
+        let has_home = |log: &&mut Log| log.writer.home == Home::Made || log.writer.found;
+        self.logs.values_mut().filter(has_home).for_each(|log| log.writer.unswept = true);
         self.sweep.at = None;
         self.start_sweep(out);
     }
@@ -116,7 +116,10 @@ impl Storage {
             let begun = base < log.written || base == log.written && log.writer.busy();
             if !known {
                 ops.push(OpKind::Unlink { file: log.file(file) });
-            } else if !begun {
+                continue;
+            }
+            log.writer.lays(base);
+            if !begun {
                 ops.push(OpKind::Truncate { file: log.file(file), len: 0 });
             }
         }

@@ -174,9 +174,13 @@ impl Storage {
         }
     }
 
-    /// Removes the files of segments that lie below the log's start, which is durable.
+    /// Removes the files of segments that lie below the log's start, which is durable. What is not in files yet never gets there; but a
+    /// checkpoint may vouch for a directory that the next piece makes, so that one is waited for.
     pub(super) fn drop_segments(&mut self, id: LogId, out: &mut Vec<DiskOp>) {
         let Some(log) = self.logs.get_mut(&id) else { return };
+        if log.writer.home == Home::Made && !log.writer.busy() {
+            self.space.unwritten_bytes -= log.skip_below_start();
+        }
         let gone = log.drop_below_start();
         log.invariants();
         self.unlink(id, &gone, out);
@@ -186,7 +190,7 @@ impl Storage {
     /// Removes the files of segments that the log does not have any more.
     pub(super) fn unlink(&mut self, id: LogId, segments: &[Segment], out: &mut Vec<DiskOp>) {
         let Some(log) = self.logs.get_mut(&id) else { return };
-        for base in segments.iter().map(|s| s.base) {
+        for base in segments.iter().map(|s| s.base).filter(|base| *base < log.writer.laid) {
             for file in [LogFile::Segment(base), LogFile::Index(base), LogFile::TimeIndex(base)] {
                 let file = FileName::Log(log.dir.clone(), file);
                 out.push(DiskOp { kind: OpKind::Unlink { file }, done: Done::Nothing });

@@ -7,6 +7,7 @@ mod directory;
 mod lookups;
 mod lost;
 mod mem;
+mod passed;
 mod starts;
 
 use super::*;
