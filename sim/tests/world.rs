@@ -110,6 +110,18 @@ fn no_crash_of_a_long_run_breaks_a_promise() {
     assert!(explored.tally.records[1] > 300 && explored.tally.records[2] > 300, "{explored}");
 }
 
+/// A broker says that a full disk is none to begin on. One that finds its data there waits for space.
+#[test]
+fn a_full_disk_excuses_no_end_once_a_process_has_listened() {
+    let first_life = |founded| {
+        let mut world = World::new(0, tiny(0));
+        (world.nodes[0].platter.capacity, world.nodes[0].founded) = (0, founded);
+        (0..1000).try_for_each(|_| world.step().map(drop))
+    };
+    assert_eq!(first_life(false).map_err(|failure| failure.check), Ok(()));
+    assert_eq!(first_life(true).map_err(|failure| failure.check), Err("never_fatal"));
+}
+
 #[test]
 fn a_lying_journal_is_seen() {
     let plan = Plan {

@@ -72,6 +72,8 @@ pub struct Counts {
     pub crashes: u64,
     /// Operations that met a fault.
     pub faults: u64,
+    /// Operations for which there was no space.
+    pub full: u64,
     /// Damaged sectors that were read.
     pub bites: u64,
     /// Sectors, lengths and names that a crash decided about.

@@ -329,11 +329,12 @@ impl Platter {
         line.trim().parse().ok().map(LogId)
     }
 
-    fn room_for(&self, bytes: u64) -> Result<(), DiskError> {
-        match bytes == 0 || bytes <= self.free() {
-            true => Ok(()),
-            false => Err(error(DiskErrorKind::Full, format!("no space for {bytes} bytes more"))),
+    fn room_for(&mut self, bytes: u64) -> Result<(), DiskError> {
+        if bytes == 0 || bytes <= self.free() {
+            return Ok(());
         }
+        self.counts.full += 1;
+        Err(error(DiskErrorKind::Full, format!("no space for {bytes} bytes more")))
     }
 
     pub(super) fn new_node(&mut self) -> NodeId {

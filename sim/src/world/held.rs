@@ -56,6 +56,7 @@ impl World {
         }
         let node = &mut self.nodes[NODE as usize];
         node.platter.stand_on(&image.dirs, &image.files);
+        node.founded = true;
         for (log, dir) in node.platter.logs() {
             if let Some((topic, partition)) = dir.rsplit_once('-')
                 && let Ok(partition) = partition.parse()

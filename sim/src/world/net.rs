@@ -319,7 +319,7 @@ impl World {
             }
             NetOp::Listen => {
                 let node = &mut self.nodes[id as usize];
-                node.listening = true;
+                (node.listening, node.founded) = (true, true);
                 node.built_on_ruins |= node.ruined;
             }
             NetOp::Deafen => self.nodes[id as usize].listening = false,

@@ -90,6 +90,10 @@ pub struct Node {
     held: [u32; 3],
     /// Faults of the disk when this process began: if there are more, an end of the process is excused.
     faults_at_boot: u64,
+    /// Times that the disk was too full, when this process began.
+    full_at_boot: u64,
+    /// Whether a process ever listened: from then on a full disk is no reason to end.
+    pub founded: bool,
     pub(super) shard: Shard,
     out: Outbox,
     inbox: Vec<Event>,
@@ -160,6 +164,8 @@ impl Node {
             working: [0; 3],
             held: [0; 3],
             faults_at_boot: 0,
+            full_at_boot: 0,
+            founded: false,
             shard: shard(scenario, [0; 32]),
             out: Outbox::default(),
             inbox: Vec::new(),
@@ -203,6 +209,11 @@ impl Node {
     fn now(&self, at: Nanos) -> Now {
         Now { mono: self.clock.mono(at), wall: self.clock.wall(at), disk_free: self.platter.free() }
     }
+
+    /// Whether a new data directory found no space: then a process says how much it needs, and ends.
+    fn lacks_space_to_begin(&self) -> bool {
+        !self.founded && self.platter.counts.full > self.full_at_boot
+    }
 }
 
 impl fmt::Display for Node {
@@ -237,6 +248,7 @@ impl World {
         node.clock.boot(self.now);
         node.out = Outbox::default();
         node.faults_at_boot = node.platter.counts.faults;
+        node.full_at_boot = node.platter.counts.full;
         (node.working, node.held) = ([0; 3], [0; 3]);
         node.timer_at = Nanos::MAX;
         node.turn_due = false;
@@ -380,7 +392,9 @@ impl World {
                     continue;
                 }
                 Fact::Fatal(why)
-                    if node.platter.counts.faults == node.faults_at_boot && !node.ruined =>
+                    if node.platter.counts.faults == node.faults_at_boot
+                        && !node.ruined
+                        && !node.lacks_space_to_begin() =>
                 {
                     let why = format!("node {id} ended itself without a fault of its disk: {why}");
                     return Err(Failure::new("never_fatal", why));
