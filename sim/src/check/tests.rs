@@ -431,6 +431,7 @@ fn who_is_told_what_no_setting_explains_sees_it() {
     assert!(
         !longest.may_refuse(topic, 10, 500, within) && longest.may_refuse(topic, 10, 501, within)
     );
+    assert!(!ledger.may_outgrow(topic, 2001, within), "producers choose the codec");
     ledger.date(id(1), 50, 50);
     assert!(ledger.stamped(id(1), 1, -1, 60).is_ok() && ledger.stamped(id(1), 1, 50, 60).is_ok());
     assert_eq!(ledger.stamped(id(1), 1, 55, 60).expect_err("dated").check, "legal_answers");
@@ -438,6 +439,7 @@ fn who_is_told_what_no_setting_explains_sees_it() {
         ("max.message.bytes", "100"),
         ("cleanup.policy", "compact"),
         ("message.timestamp.type", "LogAppendTime"),
+        ("compression.type", "uncompressed"),
     ];
     for (key, value) in settings {
         let n = ledger.configs.ask((topic, key), Some(value), 55);
@@ -445,6 +447,7 @@ fn who_is_told_what_no_setting_explains_sees_it() {
     }
     assert!(ledger.may_take(topic, 1000, (50, 55)) && !ledger.may_take(topic, 1, (57, 99)));
     assert!(ledger.may_refuse(topic, 10, 101, within) && ledger.may_refuse(topic, 87, 1, within));
+    assert!(ledger.may_outgrow(topic, 2001, within) && !ledger.may_outgrow(topic, 2000, within));
     assert!(ledger.stamped(id(1), 1, 55, 60).is_ok());
     assert_eq!(ledger.of(id(1)).map(|sent| sent.at_ms), Some(55));
 }

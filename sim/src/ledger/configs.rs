@@ -153,6 +153,14 @@ impl Ledger {
         }
     }
 
+    /// Whether a batch may have become too long for the journal when it was compressed anew, as its topic wants; `bytes_max` is the
+    /// longest that it can become.
+    pub fn may_outgrow(&self, topic: TopicNo, bytes_max: i64, (from, until): (Ms, Ms)) -> bool {
+        let mut wanted = self.configs.within((topic, "compression.type"), from, until);
+        let is_other = |codec: Option<&str>| codec.is_some_and(|codec| codec != "producer");
+        bytes_max > self.batch_bytes_max && wanted.any(is_other)
+    }
+
     /// Whether a batch of `bytes`, of records without keys, may have been taken between two moments.
     pub fn may_take(&self, topic: TopicNo, bytes: i64, within: (Ms, Ms)) -> bool {
         self.bytes_max(topic, within).any(|max| bytes <= max)

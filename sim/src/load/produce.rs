@@ -23,7 +23,7 @@ use crate::heap::MS;
 use crate::ledger::{Part, RecordId};
 use crate::scenario::{BadInput, Params};
 use bytes::Bytes;
-use sordini_wire::batch::BatchBuilder;
+use sordini_wire::batch::{BatchBuilder, HEADER_SIZE};
 use sordini_wire::codec::Codec;
 use sordini_wire::message::Message;
 use sordini_wire::message::api_versions::{ApiVersionsRequest, ApiVersionsResponse};
@@ -96,6 +96,18 @@ struct Batch {
     doubtful: bool,
     /// In flight with a sequence behind a gap: must be refused.
     stale: bool,
+}
+
+/// What a record of this load has besides the rest of its value: its number, lengths and times. Far more than there is, so that the
+/// few bytes are in it by which a codec makes longer what cannot be compressed.
+const RECORD_BYTES_MORE: i64 = 64;
+
+impl Batch {
+    /// The longest that it can be in any codec.
+    fn bytes_max(&self) -> i64 {
+        let record = |len: &u16| i64::from(*len) + RECORD_BYTES_MORE;
+        HEADER_SIZE as i64 + self.lens.iter().map(record).sum::<i64>()
+    }
 }
 
 fn make(params: &mut Params<'_>) -> Result<Arc<dyn Load>, BadInput> {
@@ -331,7 +343,8 @@ impl Produce {
         let (topic, bytes) = (batch.part.topic, i64::from(sent.bytes));
         let within = (sent.sent_ms, desk.wall_ms);
         let may_take = desk.ledger.may_take(topic, bytes, within);
-        let may_refuse = desk.ledger.may_refuse(topic, answer.error_code, bytes, within);
+        let may_refuse = desk.ledger.may_refuse(topic, answer.error_code, bytes, within)
+            || answer.error_code == 10 && desk.ledger.may_outgrow(topic, batch.bytes_max(), within);
         let ids = (0..batch.lens.len() as u64).map(|n| RecordId(batch.first.0 + n));
         let outcome = match answer.error_code {
             0 if answer.index == batch.part.partition && answer.base_offset >= 0 && may_take => {
