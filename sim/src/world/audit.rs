@@ -171,12 +171,16 @@ impl World {
             let node = self.ledger.topics[usize::from(part.topic.0)].node;
             let bites = self.nodes[node as usize].platter.counts.bites;
             let asked = self.ask(*conn, &request, 12, FetchRequest::API_KEY);
-            if asked.as_ref().is_err_and(|e| e.check == CLOSED)
-                && self.nodes[node as usize].platter.counts.bites > bites
-            {
-                // Bytes were found to be bad when they were about to be sent.
+            if asked.as_ref().is_err_and(|e| e.check == CLOSED) {
                 *conn = self.connect(None, node);
-                continue;
+                if self.nodes[node as usize].platter.counts.bites > bites {
+                    continue; // bytes were found to be bad when they were about to be sent
+                }
+                let start = self.log_start(*conn, topic, part)?;
+                if start > at && self.may_expire(part) {
+                    at = start; // the segment went after it was found in, and before it was sent
+                    continue;
+                }
             }
             let answer = wire::fetched_by(&mut asked?, 12, part, names)?;
             if answer == Err(1) && self.may_expire(part) {
