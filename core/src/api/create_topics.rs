@@ -58,6 +58,7 @@ fn create(
     let set = settings(topic)?;
     admin.check_new_settings(&set)?;
     let placement = place(admin, topic)?;
+    admin.check_new_topic(&topic.name, &set, &placement)?;
     let configs = describe(admin, &set);
     let (partitions, replicas) = (placement.len(), placement[0].len());
     let id = match validate_only {

@@ -40,7 +40,10 @@ pub fn answer(
 
     let wanted = resolve(admin, &names, &ids, &mut responses);
     for (id, name) in wanted {
-        let done = if admin.config.delete_topic { Ok(()) } else { Err(disabled(version)) };
+        let done = match admin.config.delete_topic {
+            true => admin.check_deletion().map_err(Refusal::from),
+            false => Err(disabled(version)),
+        };
         if done.is_ok() {
             admin.delete_topic(id);
         }

@@ -119,13 +119,21 @@ fn by_name(admin: &mut Admin<'_>, name: &str, create: bool) -> MetadataResponseT
 /// Creates a topic because it was mentioned; what the asker is told of it now.
 fn auto_create(admin: &mut Admin<'_>, name: &str) -> ErrorCode {
     let size = Size { partitions: None, replicas: None };
-    match admin.check_new_name(name).and_then(|()| admin.place(size)) {
+    let set = BTreeMap::new();
+    let placed = admin.check_new_name(name).and_then(|()| admin.place(size));
+    let checked = placed.and_then(|placement| {
+        admin.check_new_topic(name, &set, &placement)?;
+        Ok(placement)
+    });
+    match checked {
         Ok(placement) => {
-            admin.create_topic(name, BTreeMap::new(), placement);
+            admin.create_topic(name, set, placement);
             ErrorCode::UNKNOWN_TOPIC_OR_PARTITION
         }
         // So many names were mentioned at once that the rest comes with the next request.
-        Err(TopicError::TooManyPartitions) => ErrorCode::UNKNOWN_TOPIC_OR_PARTITION,
+        Err(TopicError::TooManyPartitions | TopicError::TooMuch) => {
+            ErrorCode::UNKNOWN_TOPIC_OR_PARTITION
+        }
         Err(why) => Refusal::from(why).code,
     }
 }

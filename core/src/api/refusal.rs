@@ -48,7 +48,9 @@ impl From<TopicError> for Refusal {
             TopicError::Partitions
             | TopicError::SamePartitions(_)
             | TopicError::FewerPartitions { .. } => Code::INVALID_PARTITIONS,
-            TopicError::TooManyPartitions | TopicError::NodeFull => Code::POLICY_VIOLATION,
+            TopicError::TooManyPartitions | TopicError::TooMuch | TopicError::NodeFull => {
+                Code::POLICY_VIOLATION
+            }
             TopicError::Replicas | TopicError::TooFewNodes { .. } => {
                 Code::INVALID_REPLICATION_FACTOR
             }
@@ -64,6 +66,7 @@ impl From<AlterError> for Refusal {
         use ErrorCode as Code;
         let code = match e {
             AlterError::Name(_) => Code::INVALID_TOPIC_EXCEPTION,
+            AlterError::TooMuch => Code::POLICY_VIOLATION,
             AlterError::UnknownTopic(_) => Code::UNKNOWN_TOPIC_OR_PARTITION,
             AlterError::Topic(_)
             | AlterError::Group(_)

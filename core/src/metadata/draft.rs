@@ -5,7 +5,8 @@
 //! [`Draft::finish`]. The node appends all of it as *one* batch to the metadata log, carries out the
 //! effects in the same step, and parks the reply until that batch's journal group is durable. Effects may go
 //! to later groups; if a crash comes before those are durable, the next start carries out what is left of
-//! them. A handler decides first and puts then: a draft cannot be taken back.
+//! them. A handler decides first and puts then: a draft cannot be taken back. To decide is also to ask whether
+//! there is room ([`Draft::has_room`]), since the batch has to lie in one file of the journal.
 
 use super::{Fold, Metadata, MetadataRecord, NodeId, TopicId};
 use crate::config::broker::BrokerConfig;
@@ -14,6 +15,7 @@ use bytes::Bytes;
 use rand_chacha::ChaCha8Rng;
 use rand_core::Rng;
 use sordini_log::{Epoch, LogDir, LogId, Now, Offset};
+use sordini_wire::batch::HEADER_SIZE;
 
 /// What the node does on its storage because of a change, in this order, within the same step.
 #[derive(Clone, Debug, PartialEq)]
@@ -60,13 +62,31 @@ pub struct Draft<'a> {
     drafted: Drafted,
     /// Effects that create a log.
     logs_created: usize,
+    /// How many bytes of records the batch can take yet.
+    bytes_left: usize,
 }
 
+/// What a record is counted for beyond its strings: ids, lengths, and the frame that a batch puts around it.
+pub const RECORD_BYTES: usize = 96;
+
+/// The most that a batch puts around a record without a key and headers.
+const BATCHED_BYTES: usize = 32;
+
 impl<'a> Draft<'a> {
-    /// Borrows the state; `chance` gives topic ids and nothing else.
-    pub fn new(metadata: &'a mut Metadata, chance: &'a mut ChaCha8Rng) -> Draft<'a> {
+    /// Borrows the state; `chance` gives topic ids and nothing else. The batch has `batch_bytes_max` bytes at most.
+    pub fn new(
+        metadata: &'a mut Metadata,
+        chance: &'a mut ChaCha8Rng,
+        batch_bytes_max: usize,
+    ) -> Draft<'a> {
         let drafted = Drafted { base: metadata.end(), ..Drafted::default() };
-        Draft { metadata, chance, drafted, logs_created: 0 }
+        let bytes_left = batch_bytes_max.saturating_sub(HEADER_SIZE);
+        Draft { metadata, chance, drafted, logs_created: 0, bytes_left }
+    }
+
+    /// Whether so many records with strings of so many bytes fit the batch beside what was put.
+    pub fn has_room(&self, records: usize, strings: usize) -> bool {
+        records.saturating_mul(RECORD_BYTES).saturating_add(strings) <= self.bytes_left
     }
 
     /// The state with everything put so far.
@@ -78,6 +98,7 @@ impl<'a> Draft<'a> {
     pub fn put(&mut self, record: MetadataRecord) {
         let at = self.metadata.end();
         self.metadata.apply(at, &record).expect("a handler puts only what fits the state it sees");
+        self.bytes_left = self.bytes_left.saturating_sub(record.encode().len() + BATCHED_BYTES);
         self.drafted.records.push(record);
     }
 

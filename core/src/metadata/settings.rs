@@ -61,6 +61,11 @@ pub enum AlterError {
     /// A kind of resource whose settings cannot be altered here.
     #[error("{0} have no settings that can be altered here")]
     Nothing(&'static str),
+    /// More than one batch of the metadata log holds.
+    #[error(
+        "the request changes more at once than one batch of the metadata can hold: ask in several requests"
+    )]
+    TooMuch,
     /// A list is appended to a key that holds none.
     #[error("Can't {operation} to key {key} because its type is not LIST.")]
     NotAList {
@@ -133,6 +138,14 @@ impl Admin<'_> {
     pub fn check_settings(&self, resource: &Resource, new: &Settings) -> Result<(), AlterError> {
         if new.values().any(|value| value.len() > VALUE_BYTES_MAX) {
             return Err(AlterError::Long);
+        }
+        // At most all that was set goes, and all that is wanted is set.
+        let old = self.metadata().configs(resource);
+        let bytes = |set: &Settings| -> usize {
+            set.iter().map(|(key, value)| resource.name.len() + key.len() + value.len()).sum()
+        };
+        if !self.draft.has_room(old.len() + new.len(), bytes(old) + bytes(new)) {
+            return Err(AlterError::TooMuch);
         }
         match resource.kind {
             ResourceKind::Topic => Ok(topic::check(self.lookup(), new)?),

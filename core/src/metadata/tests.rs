@@ -1,3 +1,4 @@
+use super::settings::AlterError;
 use super::topics::{METADATA_TOPIC, Size, TopicError};
 use super::*;
 use crate::config::broker::BrokerConfig;
@@ -8,6 +9,8 @@ use proptest::prelude::*;
 use rand_chacha::ChaCha8Rng;
 use rand_core::SeedableRng;
 use sordini_log::{Epoch, Now};
+use sordini_wire::batch::BatchBuilder;
+use sordini_wire::codec::Codec;
 use std::collections::BTreeSet;
 
 struct Empty;
@@ -35,6 +38,7 @@ struct Node {
     log: Vec<MetadataRecord>,
     effects: Vec<Effect>,
     read_only: bool,
+    batch_bytes_max: usize,
 }
 
 impl Node {
@@ -46,12 +50,13 @@ impl Node {
             log: Vec::new(),
             effects: Vec::new(),
             read_only: false,
+            batch_bytes_max: 1 << 20,
         }
     }
 
     fn admin<R>(&mut self, act: impl FnOnce(&mut Admin<'_>) -> R) -> R {
         let mut admin = Admin {
-            draft: Draft::new(&mut self.metadata, &mut self.chance),
+            draft: Draft::new(&mut self.metadata, &mut self.chance, self.batch_bytes_max),
             config: &self.config,
             now: Now::default(),
             partitions: &Empty,
@@ -384,6 +389,50 @@ fn one_request_creates_no_more_than_ten_thousand_partitions_in_all() {
     });
     assert!(node.admin(|admin| admin.place(size)).is_ok(), "the next request does");
 }
+
+/// What a request changes goes to the journal as one batch, which has to fit one of its files.
+#[test]
+fn a_request_changes_no_more_than_one_batch_holds() {
+    let mut node = Node::new();
+    node.batch_bytes_max = 4096;
+    let size = |n| Size { partitions: Some(n), replicas: None };
+    node.admin(|admin| {
+        assert_eq!(admin.place(size(100)), Err(TopicError::TooMuch));
+        let set = BTreeMap::from([("k".to_owned(), "v".repeat(4000))]);
+        let placement = admin.place(size(1)).unwrap();
+        assert_eq!(admin.check_new_topic("t", &set, &placement), Err(TopicError::TooMuch));
+    });
+    let made = node.admin(|admin| {
+        let none = BTreeMap::new();
+        let mut made = 0;
+        while let Ok(placement) = admin.place(size(1)) {
+            let name = format!("t{made}");
+            if admin.check_new_topic(&name, &none, &placement).is_err() {
+                break;
+            }
+            admin.create_topic(&name, none.clone(), placement);
+            made += 1;
+        }
+        made
+    });
+    assert!(made > 10, "{made}");
+    let mut builder = BatchBuilder::new(Codec::None);
+    node.log.iter().for_each(|record| builder.push(0, None, Some(&record.encode()), &[]));
+    assert!(builder.build_batch().bytes().len() <= 4096);
+    let replicas: Vec<String> = (100..600).map(|n| format!("{n}:0")).collect();
+    let (topic, long) = (Resource::topic("t0"), replicas.join(","));
+    node.admin(|admin| {
+        let new = BTreeMap::from([(THROTTLED.to_owned(), long.clone())]);
+        assert_eq!(admin.check_settings(&topic, &new), Ok(()));
+        admin.replace_settings(&topic, &new);
+        let other = Resource::topic("t1");
+        assert_eq!(admin.check_settings(&other, &new), Err(AlterError::TooMuch));
+    });
+    node.batch_bytes_max = 100;
+    node.admin(|admin| assert_eq!(admin.check_deletion(), Err(TopicError::TooMuch)));
+}
+
+const THROTTLED: &str = "follower.replication.throttled.replicas";
 
 #[test]
 fn a_list_does_not_grow_beyond_what_an_answer_can_show() {

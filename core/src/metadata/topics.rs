@@ -93,6 +93,11 @@ pub enum TopicError {
     /// More than [`NEW_PARTITIONS_MAX`].
     #[error("Excessively large number of partitions per request.")]
     TooManyPartitions,
+    /// More than one batch of the metadata log holds.
+    #[error(
+        "the request changes more at once than one batch of the metadata can hold: ask in several requests"
+    )]
+    TooMuch,
     /// The node holds as many partitions as it can.
     #[error("this broker holds as many partitions as it can; deleting topics makes room")]
     NodeFull,
@@ -225,8 +230,30 @@ impl Admin<'_> {
         } else if all > self.partitions_left {
             Err(TopicError::NodeFull)
         } else {
-            Ok(())
+            self.check_room(partitions, 0)
         }
+    }
+
+    /// Whether this request may put so many more records with strings of so many bytes.
+    fn check_room(&self, records: usize, strings: usize) -> Result<(), TopicError> {
+        if self.draft.has_room(records, strings) { Ok(()) } else { Err(TopicError::TooMuch) }
+    }
+
+    /// Whether a topic that was checked in all else may be created beside what this request did already.
+    pub fn check_new_topic(
+        &self,
+        name: &str,
+        set: &BTreeMap<String, String>,
+        placement: &Placement,
+    ) -> Result<(), TopicError> {
+        let setting = |(key, value): (&String, &String)| name.len() + key.len() + value.len();
+        let strings = name.len() + set.iter().map(setting).sum::<usize>();
+        self.check_room(1 + set.len() + placement.len(), strings)
+    }
+
+    /// Whether a topic may be deleted beside what this request did already.
+    pub fn check_deletion(&self) -> Result<(), TopicError> {
+        self.check_room(1, 0)
     }
 
     /// A placement by hand: `(partition, nodes)` in any order.

@@ -41,7 +41,7 @@ impl Node {
     ) -> (R, Option<GroupSeq>) {
         let facts = Facts { storage: &self.storage, partitions: &self.partitions };
         let mut admin = Admin {
-            draft: Draft::new(&mut self.metadata, &mut self.rng),
+            draft: Draft::new(&mut self.metadata, &mut self.rng, self.storage.batch_bytes_max()),
             config: &self.config,
             now: step.now,
             partitions: &facts,

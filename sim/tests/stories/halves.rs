@@ -7,7 +7,9 @@ use sordini_log::journal::JournalConfig;
 use sordini_log::storage::StorageConfig;
 use sordini_sim::platter::Fate;
 use sordini_wire::message::Message;
-use sordini_wire::message::create_topics::{CreatableTopic, CreateTopicsRequest};
+use sordini_wire::message::create_topics::{
+    CreatableTopic, CreateTopicsRequest, CreateTopicsResponse,
+};
 use sordini_wire::message::delete_topics::DeleteTopicsRequest;
 use sordini_wire::message::produce::ProduceResponse;
 
@@ -67,6 +69,26 @@ fn outcomes<M: Message>(before: fn(&mut Broker), request: &M, version: i16) -> V
         }
     }
     unreachable!("a change ends")
+}
+
+/// The process ended itself on an assertion, and again whenever the administrator tried again.
+#[test]
+fn a_change_that_fits_no_file_of_the_journal_is_refused() {
+    let bytes = 64 << 10;
+    let journal = JournalConfig {
+        bytes: 4 * bytes as u64,
+        file_bytes: bytes as u64,
+        first_file_bytes: bytes as u64,
+        group_bytes_max: 16 << 10,
+        ..small_groups().journal
+    };
+    let mut broker = Broker::new(StorageConfig { journal, ..small_groups() });
+    let mut request = creation();
+    request.topics[0].num_partitions = 5000;
+    let answer: CreateTopicsResponse = broker.ask(&request, CREATE_TOPICS).expect("memory");
+    assert_eq!(answer.topics[0].error_code, 44, "{:?}", answer.topics[0].error_message);
+    let answer: CreateTopicsResponse = broker.ask(&creation(), CREATE_TOPICS).expect("memory");
+    assert_eq!(answer.topics[0].error_code, 0);
 }
 
 #[test]
