@@ -148,6 +148,17 @@ fn every_codec_and_every_way_to_be_sure_brings_all_lines_back_in_order() {
 
 #[test]
 fn an_idempotent_producer_outlives_a_broker() {
+    outlives_a_broker(1);
+}
+
+/// Its first batch goes into a connection that is dead and does not know it, the second finds out, and must not overtake the first.
+#[test]
+fn an_idempotent_producer_that_was_idle_outlives_a_broker() {
+    outlives_a_broker(5000);
+}
+
+/// The broker is killed, and another begins, once so many records of the first half are there.
+fn outlives_a_broker(there: usize) {
     let dir = scratch();
     let shell = Shell::new(dir.path());
     shell.ok("topic create t");
@@ -161,7 +172,7 @@ fn an_idempotent_producer_outlives_a_broker() {
     let mut stdin = child.stdin.take().expect("piped");
     let half = |from: u32| (from..from + 5000).map(|i| format!("{i}\n")).collect::<String>();
     stdin.write_all(half(0).as_bytes()).expect("it reads");
-    while shell.ok("consume t --count 1").is_empty() {
+    while shell.ok("consume t").lines().count() < there {
         std::thread::sleep(std::time::Duration::from_millis(2));
     }
     shell.broker.kill();

@@ -144,7 +144,9 @@ impl Sender {
         }
         match self.begin(&batch) {
             Ok(()) => Ok(()),
-            Err(error) => self.again(batch, error),
+            // What is under way was made before it, and goes first.
+            Err(error) if passes(&error) => self.again(Vec::new(), Some(batch)),
+            Err(error) => Err(error),
         }
     }
 
@@ -193,7 +195,8 @@ impl Sender {
                 self.stored(&unstored, base_offset);
                 Ok(())
             }
-            Err(error) => self.again(unstored, error),
+            Err(error) if passes(&error) => self.again(vec![unstored], None),
+            Err(error) => Err(error),
         }
     }
 
@@ -214,12 +217,9 @@ impl Sender {
         Ok(result.base_offset)
     }
 
-    /// Sends a batch again, and behind it whatever else cannot have been stored before it.
-    fn again(&mut self, first: Unstored, error: anyhow::Error) -> Result<()> {
-        if !passes(&error) {
-            return Err(error);
-        }
-        let mut unsent = vec![first];
+    /// Sends again, in the order in which they were made: what failed, what is under way behind it and cannot have been stored, and
+    /// the last, which could not even be sent.
+    fn again(&mut self, mut unsent: Vec<Unstored>, last: Option<Unstored>) -> Result<()> {
         for (leader, ticket, unstored) in std::mem::take(&mut self.under_way) {
             match self.outcome(leader, ticket, &unstored) {
                 Ok(base_offset) => self.stored(&unstored, base_offset),
@@ -229,7 +229,7 @@ impl Sender {
                 Err(error) => return Err(error),
             }
         }
-        for unstored in unsent {
+        for unstored in unsent.into_iter().chain(last) {
             self.insist(&unstored)?;
         }
         Ok(())
