@@ -26,7 +26,7 @@ fn make(params: &Params<'_>) -> Result<Arc<dyn Fault>, BadInput> {
 }
 
 fn draw(chance: &mut Chance) -> String {
-    let by = chance.pick(&["1ms", "2s", "10m", "59m", "2h", "200h", "9000h"]);
+    let by = chance.pick(&["1ms", "2s", "10m", "59m", "2h", "200h", "200h", "9000h"]);
     format!("by = \"{by}\"\nback = {}\n", chance.odds(1, 2))
 }
 

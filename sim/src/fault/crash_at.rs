@@ -6,7 +6,8 @@
 //! `end` ("power", "kill", "names", "data", "nothing"): the power fails with drawn fates for what was not synced, or
 //! the process is killed, or the power fails and only names, only data, or nothing unsynced survives; `rest` ("1ms..50ms"), how long
 //! until the next life; `then` (none): how long each next life lasts until the power fails, for as long as the fault does. An end
-//! seldom comes alone, and what one life believes of another is found out by a third.
+//! seldom comes alone, and what one life believes of another is found out by a third. With `verb` "drawn" each blow draws all of these for
+//! itself.
 
 use super::{Fault, Hit, Row};
 use crate::chance::Chance;
@@ -26,13 +27,16 @@ pub const ROW: Row = Row {
     draw,
 };
 
-const VERBS: &[&str] =
-    &["rename", "create", "unlink", "sync", "write", "sync_dir", "truncate", "make_dir", "any"];
+const VERBS: &[&str] = &[
+    "rename", "create", "unlink", "sync", "write", "sync_dir", "truncate", "make_dir", "any",
+    "drawn",
+];
 const ROLES: &[&str] = &["any", "journal", "checkpoint", "segment", "index", "dir"];
 const ENDS: &[&str] = &["power", "kill", "names", "data", "nothing"];
 
-#[derive(Debug)]
-struct CrashAt {
+/// An end that is chosen to hurt.
+#[derive(Clone, Debug)]
+struct Moment {
     verb: Option<Verb>,
     role: Option<Role>,
     spare: u64,
@@ -41,71 +45,123 @@ struct CrashAt {
     then: Option<Range<Nanos>>,
 }
 
+/// With none, each blow draws its own.
+#[derive(Debug)]
+struct CrashAt(Option<Moment>);
+
 fn make(params: &Params<'_>) -> Result<Arc<dyn Fault>, BadInput> {
-    let verb = match params.choice("verb", VERBS)?.unwrap_or(0) {
-        0 => Some(Verb::Rename),
-        1 => Some(Verb::Create),
-        2 => Some(Verb::Unlink),
-        3 => Some(Verb::Sync),
-        4 => Some(Verb::Write),
-        5 => Some(Verb::SyncDir),
-        6 => Some(Verb::Truncate),
-        7 => Some(Verb::MakeDir),
-        _ => None,
-    };
-    let role = match params.choice("role", ROLES)?.unwrap_or(0) {
-        1 => Some(Role::Journal),
-        2 if verb == Some(Verb::Write) => Some(Role::CheckpointNext),
-        2 => Some(Role::Checkpoint),
-        3 => Some(Role::Segment),
-        4 => Some(Role::Index),
-        5 => Some(Role::LogDir),
-        _ => None,
-    };
-    let end = match params.choice("end", ENDS)?.unwrap_or(0) {
-        0 => End::Power,
-        1 => End::Kill,
-        2 => End::Extreme { names: true, data: false },
-        3 => End::Extreme { names: false, data: true },
-        _ => End::Extreme { names: false, data: false },
-    };
+    let verb = VERBS[params.choice("verb", VERBS)?.unwrap_or(0)];
+    let role = ROLES[params.choice("role", ROLES)?.unwrap_or(0)];
+    let end = ENDS[params.choice("end", ENDS)?.unwrap_or(0)];
     let spare = params.number("spare", 0..1 << 32)?.unwrap_or(0);
     let rest = params.time_range("rest")?.unwrap_or(MS..50 * MS);
     let then = params.time_range("then")?;
-    Ok(Arc::new(CrashAt { verb, role, spare, end, rest, then }))
+    if verb == "drawn" {
+        return Ok(Arc::new(CrashAt(None)));
+    }
+    let (verb, role) = place(verb, role);
+    let end = ending(end);
+    Ok(Arc::new(CrashAt(Some(Moment { verb, role, spare, end, rest, then }))))
+}
+
+/// What the names of a verb and a role stand for.
+fn place(verb: &str, role: &str) -> (Option<Verb>, Option<Role>) {
+    let verb = match verb {
+        "rename" => Some(Verb::Rename),
+        "create" => Some(Verb::Create),
+        "unlink" => Some(Verb::Unlink),
+        "sync" => Some(Verb::Sync),
+        "write" => Some(Verb::Write),
+        "sync_dir" => Some(Verb::SyncDir),
+        "truncate" => Some(Verb::Truncate),
+        "make_dir" => Some(Verb::MakeDir),
+        _ => None,
+    };
+    let role = match role {
+        "journal" => Some(Role::Journal),
+        "checkpoint" if verb == Some(Verb::Write) => Some(Role::CheckpointNext),
+        "checkpoint" => Some(Role::Checkpoint),
+        "segment" => Some(Role::Segment),
+        "index" => Some(Role::Index),
+        "dir" => Some(Role::LogDir),
+        _ => None,
+    };
+    (verb, role)
+}
+
+fn ending(name: &str) -> End {
+    match name {
+        "kill" => End::Kill,
+        "names" => End::Extreme { names: true, data: false },
+        "data" => End::Extreme { names: false, data: true },
+        "nothing" => End::Extreme { names: false, data: false },
+        _ => End::Power,
+    }
+}
+
+/// Where an end hurts: between what is written, what it is called, and what makes either durable.
+const SENSITIVE: &[(&str, &str)] = &[
+    ("write", "journal"),
+    ("write", "journal"),
+    ("write", "journal"),
+    ("write", "journal"),
+    ("write", "checkpoint"),
+    ("rename", "checkpoint"),
+    ("sync_dir", "checkpoint"),
+    ("sync_dir", "checkpoint"),
+    ("write", "segment"),
+    ("sync", "segment"),
+    ("write", "index"),
+    ("unlink", "any"),
+    ("unlink", "any"),
+    ("create", "any"),
+    ("sync_dir", "dir"),
+    ("truncate", "any"),
+    ("make_dir", "any"),
+    ("any", "any"),
+];
+
+/// A process that is killed leaves what it wrote in the page cache, to be believed: what that is worth the next end shows.
+const CRUEL: &[&str] = &["power", "power", "kill", "kill", "kill", "names", "data", "nothing"];
+
+impl Moment {
+    fn drawn(chance: &mut Chance) -> Moment {
+        let &(verb, role) = chance.pick(SENSITIVE);
+        let (verb, role) = place(verb, role);
+        let spare = if chance.odds(2, 3) { 0 } else { chance.below(10) };
+        let how = *chance.pick(CRUEL);
+        let end = ending(how);
+        let rest = chance.pick(&[1000..MS, MS..50 * MS]).clone();
+        let then = match chance.odds(2, 3) {
+            true => Some(chance.pick(&[MS..20 * MS, 2 * MS..80 * MS, 50 * MS..1000 * MS]).clone()),
+            false => None,
+        };
+        Moment { verb, role, spare, end, rest, then }
+    }
 }
 
 fn draw(chance: &mut Chance) -> String {
-    let verb = *chance.pick(VERBS);
+    if chance.odds(1, 2) {
+        return "verb = \"drawn\"\n".into();
+    }
     // Only what there is: else most would wait for ever.
-    let role = match verb {
-        "sync" => "segment",
-        "rename" => chance.pick(&["any", "checkpoint"]),
-        "write" => chance.pick(&["any", "journal", "checkpoint", "segment", "index"]),
-        "sync_dir" => chance.pick(&["any", "checkpoint", "dir"]),
-        _ => "any",
-    };
+    let (verb, role) = chance.pick(SENSITIVE);
     let spare = if chance.odds(1, 2) { 0 } else { chance.below(40) };
     let then = chance.pick(&["", "", "then = \"2ms..80ms\"\n", "then = \"50ms..1s\"\n"]);
     format!(
         "verb = \"{verb}\"\nrole = \"{role}\"\nspare = {spare}\nend = \"{}\"\n{then}",
-        chance.pick(ENDS)
+        chance.pick(CRUEL)
     )
 }
 
 impl Fault for CrashAt {
     fn strike(&self, world: &mut World, hit: &mut Hit) -> bool {
-        world.nodes[hit.node as usize].traps.push(Trap {
-            n: hit.n,
-            row: hit.row,
-            role: self.role,
-            verb: self.verb,
-            spare: self.spare,
-            end: self.end,
-            rest: self.rest.clone(),
-            then: self.then.clone(),
-            chance: Chance::new(hit.chance.bits(), 4),
-        });
+        let drawn = || Moment::drawn(&mut hit.chance);
+        let Moment { verb, role, spare, end, rest, then } = self.0.clone().unwrap_or_else(drawn);
+        let chance = Chance::new(hit.chance.bits(), 4);
+        let (n, row) = (hit.n, hit.row);
+        let trap = Trap { n, row, role, verb, spare, end, rest, then, chance };
+        world.nodes[hit.node as usize].traps.push(trap);
         true
     }
 

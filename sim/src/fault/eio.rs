@@ -3,7 +3,7 @@
 //!
 //! Parameters: `verb` ("write", "sync", "name", "create", "cut", "read", "find", "any"), `role` ("journal", "checkpoint",
 //! "segment", "index", "any"), `error` ("io", "full"), `spare` (0): how many such operations pass before, `lasting`
-//! (false): not one fails but all, until it is mended.
+//! (false): not one fails but all, until it is mended. With `verb` "drawn" each blow draws all of these for itself.
 
 use super::{Fault, Hit, Row};
 use crate::chance::Chance;
@@ -20,21 +20,28 @@ pub const ROW: Row = Row {
     draw,
 };
 
-const VERBS: &[&str] = &["write", "sync", "name", "create", "cut", "read", "find", "any"];
+const VERBS: &[&str] = &["write", "sync", "name", "create", "cut", "read", "find", "any", "drawn"];
 const ROLES: &[&str] = &["journal", "checkpoint", "segment", "index", "any"];
 const ERRORS: &[&str] = &["io", "full"];
 
+/// With none, each blow draws its own.
 #[derive(Debug)]
-struct Eio {
-    fault: platter::Fault,
-}
+struct Eio(Option<platter::Fault>);
 
 fn make(params: &Params<'_>) -> Result<Arc<dyn Fault>, BadInput> {
     let verb = VERBS[params.choice("verb", VERBS)?.unwrap_or(0)];
     let role = ROLES[params.choice("role", ROLES)?.unwrap_or(0)];
-    let harm = match params.choice("error", ERRORS)? {
-        Some(1) => Harm::Full,
-        _ if verb == "sync" => Harm::SyncFails,
+    let full = params.choice("error", ERRORS)? == Some(1);
+    let spare = params.number("spare", 0..1 << 32)?.unwrap_or(0);
+    let lasting = params.flag("lasting")?.unwrap_or(false);
+    let drawn = verb == "drawn";
+    Ok(Arc::new(Eio((!drawn).then(|| failure(verb, role, full, spare, lasting)))))
+}
+
+fn failure(verb: &str, role: &str, full: bool, spare: u64, lasting: bool) -> platter::Fault {
+    let harm = match (full, verb) {
+        (true, _) => Harm::Full,
+        (false, "sync") => Harm::SyncFails,
         _ => Harm::Io,
     };
     let file = match role {
@@ -60,15 +67,35 @@ fn make(params: &Params<'_>) -> Result<Arc<dyn Fault>, BadInput> {
         ("find", _) => (Some(Verb::Find), None),
         _ => (None, file),
     };
-    let spare = params.number("spare", 0..1 << 32)?.unwrap_or(0);
-    let times = if params.flag("lasting")?.unwrap_or(false) { u64::MAX } else { 1 };
-    Ok(Arc::new(Eio {
-        fault: platter::Fault { role, verb, spare, times, harm, owner: platter::NOBODY },
-    }))
+    let times = if lasting { u64::MAX } else { 1 };
+    platter::Fault { role, verb, spare, times, harm, owner: platter::NOBODY }
+}
+
+/// What is asked of a disk most often, and what it costs most to be wrong about.
+const OFTEN: &[(&str, &str)] = &[
+    ("write", "journal"),
+    ("sync", "journal"),
+    ("sync", "journal"),
+    ("write", "segment"),
+    ("sync", "segment"),
+    ("write", "checkpoint"),
+    ("name", "checkpoint"),
+    ("read", "segment"),
+];
+
+fn place(chance: &mut Chance) -> (&'static str, &'static str) {
+    match chance.odds(1, 2) {
+        true => *chance.pick(OFTEN),
+        // The last one is not for a single blow.
+        false => (*chance.pick(&VERBS[..VERBS.len() - 1]), *chance.pick(ROLES)),
+    }
 }
 
 fn draw(chance: &mut Chance) -> String {
-    let (verb, role) = (chance.pick(VERBS), chance.pick(ROLES));
+    if chance.odds(1, 2) {
+        return "verb = \"drawn\"\n".into();
+    }
+    let (verb, role) = place(chance);
     let error = if chance.odds(1, 4) { "full" } else { "io" };
     format!(
         "verb = \"{verb}\"\nrole = \"{role}\"\nerror = \"{error}\"\nspare = {}\nlasting = {}\n",
@@ -79,7 +106,12 @@ fn draw(chance: &mut Chance) -> String {
 
 impl Fault for Eio {
     fn strike(&self, world: &mut World, hit: &mut Hit) -> bool {
-        let fault = platter::Fault { owner: hit.n, ..self.fault.clone() };
+        let chance = &mut hit.chance;
+        let fault = self.0.clone().unwrap_or_else(|| {
+            let (verb, role) = place(chance);
+            failure(verb, role, chance.odds(1, 4), chance.below(4), chance.odds(1, 4))
+        });
+        let fault = platter::Fault { owner: hit.n, ..fault };
         world.nodes[hit.node as usize].platter.faults.push(fault);
         true
     }

@@ -167,6 +167,17 @@ pub const OVER_BUDGET: &[&str] = &[
     "sync_lies",
 ];
 
+/// Those that wait for something of the disk, and do no harm unless they can wait for a while.
+pub const PATIENT: &[&str] = &["crash_at", "eio"];
+
+/// What happens together in the world: a bug needs two of a kind more often than one of each.
+pub const KINDS: &[&[&str]] = &[
+    &["crash_at", "crash_storm", "power_loss", "process_crash", "torn_tail"],
+    &["crash_at", "disk_full", "disk_slow", "disk_stuck", "eio", "process_crash"],
+    &["clock_drift", "clock_frozen", "clock_step", "crash_at", "pause", "power_loss", "timers"],
+    &["client_cut", "conn_reset", "half_open", "net_clog", "net_delay", "net_flip", "net_hold"],
+];
+
 /// Strikes of one fault at most; the streams of the next fault begin so many later.
 pub const TIMES_MAX: u32 = 16;
 

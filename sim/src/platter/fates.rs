@@ -30,7 +30,7 @@ impl Fates {
         let kept_of_16 = [0, 16, 1, 15, 8, 8][chance.index(6)];
         let torn = torn && chance.odds(1, 3);
         let names_until = chance.odds(1, 2).then(|| chance.index(6));
-        let pages = chance.odds(1, 3);
+        let pages = chance.odds(1, 2);
         Fates { kept_of_16, torn, pages, page: None, names_until, tail: None, chance }
     }
 

@@ -6,7 +6,7 @@
 
 use super::Scenario;
 use crate::chance::{Chance, Purpose, Who};
-use crate::fault::{FAULTS, OVER_BUDGET};
+use crate::fault::{FAULTS, KINDS, OVER_BUDGET, PATIENT};
 use crate::load::LOADS;
 use std::fmt::Write;
 
@@ -23,32 +23,69 @@ fn text(seed: u64) -> String {
     let mut out = format!("title = \"swarm seed {seed}\"\nspan = \"{span_s}s\"\n");
     let partitions = chance.pick(&[1, 2, 2, 5]);
     let _ = writeln!(out, "topic = {{ name = \"t\", partitions = {partitions} }}");
-    let size = chance.pick(&["tiny", "tiny", "small", "small", "default"]);
+    storage(&mut chance, &mut out);
+    // In some runs only, since what is lost for good ends the story of its records.
+    let over_budget = chance.odds(1, 4);
+    broker(&mut chance, &mut out, over_budget);
+    pace(&mut chance, &mut out);
+    limits(&mut chance, &mut out);
+    loads(&mut chance, &mut out);
+    faults(&mut chance, &mut out, span_s, over_budget);
+    out
+}
+
+/// Sizes of the storage.
+fn storage(chance: &mut Chance, out: &mut String) {
+    let size = *chance.pick(&["tiny", "tiny", "small", "small", "default"]);
     let _ = writeln!(out, "[storage]\nsize = \"{size}\"");
-    if *size == "default" && !chance.odds(1, 8) {
+    if size == "default" && !chance.odds(1, 8) {
         // No run is long enough to fill the whole ring once, and every start reads it.
-        let file = *chance.pick(&[1_u64 << 20, 2 << 20]);
+        let file = *chance.pick(&[1_u64 << 19, 1 << 20]);
         let _ = writeln!(out, "journal_bytes = {}\njournal_file_bytes = {file}", 8 * file);
         let _ = writeln!(out, "journal_first_file_bytes = {file}\nqueue_bytes_max = {file}");
         let _ = writeln!(out, "group_bytes_max = {}", file / 4);
     }
-    if *size == "tiny" {
-        let _ = writeln!(out, "cache_bytes_max = {}", 2000 + chance.below(6000));
-        let _ = writeln!(out, "write_bytes_min = {}", 1 + chance.below(2000));
-        let _ = writeln!(out, "write_linger_ms = {}", 1 + chance.below(20));
-        let _ = writeln!(out, "piece_bytes_max = {}", 500 + chance.below(3000));
-        let _ = writeln!(out, "sync_bytes_max = {}", 500 + chance.below(6000));
-        let _ = writeln!(out, "backlog_bytes_max = {}", 4000 + chance.below(60_000));
+    if size != "tiny" {
+        return;
     }
+    let _ = writeln!(out, "cache_bytes_max = {}", 2000 + chance.below(6000));
+    let _ = writeln!(out, "write_bytes_min = {}", 1 + chance.below(2000));
+    let _ = writeln!(out, "write_linger_ms = {}", 1 + chance.below(20));
+    let _ = writeln!(out, "piece_bytes_max = {}", 500 + chance.below(3000));
+    let _ = writeln!(out, "sync_bytes_max = {}", 500 + chance.below(6000));
+    let _ = writeln!(out, "backlog_bytes_max = {}", 4000 + chance.below(60_000));
+}
+
+/// Settings of the broker that hurt, few of them at once.
+const BROKER: &[(&str, &[u64])] = &[
+    ("fetch.max.bytes", &[1024]),
+    ("log.index.interval.bytes", &[0, 100]),
+    ("log.index.size.max.bytes", &[120]),
+    ("log.retention.bytes", &[3000, 30_000, 300_000]),
+    ("log.retention.ms", &[1000, 5000]),
+    ("log.roll.ms", &[100, 1000]),
+    ("max.incremental.fetch.session.cache.slots", &[0, 1]),
+    ("message.max.bytes", &[300, 2000]),
+];
+
+fn broker(chance: &mut Chance, out: &mut String, over_budget: bool) {
+    let _ = writeln!(out, "[broker]");
     if chance.odds(2, 3) {
         // Kafka's smallest.
-        let _ = writeln!(out, "[broker]\n\"log.segment.bytes\" = {}", 1 << 20);
+        let _ = writeln!(out, "\"log.segment.bytes\" = {}", 1 << 20);
     }
-    pace(&mut chance, &mut out);
-    limits(&mut chance, &mut out);
-    loads(&mut chance, &mut out);
-    faults(&mut chance, &mut out, span_s);
-    out
+    if chance.odds(1, 2) {
+        // No run is as long as what is usual.
+        let often = chance.pick(&[1, 50, 50, 500, 5000]);
+        let _ = writeln!(out, "\"log.retention.check.interval.ms\" = {often}");
+    }
+    for (key, hurts) in BROKER {
+        // Where bytes are lost, an index is what is left to find the others by.
+        let exists = chance.odds(1, 8) && !(over_budget && key.starts_with("log.index"));
+        if exists {
+            let _ = writeln!(out, "\"{key}\" = {}", chance.pick(hurts));
+        }
+    }
 }
 
 fn pace(chance: &mut Chance, out: &mut String) {
@@ -100,28 +137,45 @@ fn loads(chance: &mut Chance, out: &mut String) {
     }
 }
 
-/// Some of them; at least one.
-fn faults(chance: &mut Chance, out: &mut String, span_s: u64) {
+/// Some of them; at least one. In half of the runs mostly such as happen together, and more of them: but not where durable bytes are lost
+/// too, since there is not much left then that must hold.
+fn faults(chance: &mut Chance, out: &mut String, span_s: u64, over_budget: bool) {
     let share = *chance.pick(&[2, 3, 5]);
     let sure = chance.index(FAULTS.len());
-    // In some runs only, since what is lost for good ends the story of its records.
-    let over_budget = chance.odds(1, 4);
+    let allowed = over_budget;
+    let over_budget = over_budget || OVER_BUDGET.contains(&FAULTS[sure].name);
+    let kind = chance.odds(2, 3).then(|| *chance.pick(KINDS)).filter(|_| !over_budget);
     for (n, row) in FAULTS.iter().enumerate() {
-        let exists = chance.odds(1, share) && (over_budget || !OVER_BUDGET.contains(&row.name));
+        let akin = kind.is_some_and(|kind| kind.contains(&row.name));
+        let drawn = match kind {
+            Some(_) if akin => chance.odds(3, 4),
+            Some(_) => chance.odds(1, 8),
+            None => chance.odds(1, share),
+        };
+        let exists = drawn && (allowed || !OVER_BUDGET.contains(&row.name));
         if n != sure && !exists {
             continue;
         }
         // Some twice, each in its own way.
-        for _ in 0..1 + u64::from(chance.odds(1, 4)) {
-            let times = 1 + chance.below(8);
-            let mend = chance.pick(&["1ms..20ms", "20ms..500ms", "100ms..3s"]);
-            let from = chance.below(span_s * 500);
+        for _ in 0..1 + u64::from(chance.odds(1, if akin { 2 } else { 4 })) {
+            let own = loop {
+                let own = (row.draw)(chance);
+                if !over_budget || !own.contains("drawn") {
+                    break own;
+                }
+            };
+            let times = 1 + chance.below(if akin { 16 } else { 8 });
+            let mends = match PATIENT.contains(&row.name) && !over_budget {
+                true => ["20ms..500ms", "100ms..3s", "1s..6s"],
+                false => ["1ms..20ms", "20ms..500ms", "100ms..3s"],
+            };
+            let mend = chance.pick(&mends);
+            let from = if chance.odds(1, 3) { 0 } else { chance.below(span_s * 500) };
             let _ = write!(
                 out,
                 "[[fault]]\nkind = \"{}\"\ntimes = {times}\nwhen = \"{from}ms..{span_s}s\"\n\
-                 mend = \"{mend}\"\n{}",
-                row.name,
-                (row.draw)(chance)
+                 mend = \"{mend}\"\n{own}",
+                row.name
             );
         }
     }
