@@ -12,6 +12,7 @@ mod consume;
 mod delete_records;
 mod hostile;
 mod produce;
+mod producer_ids;
 mod recreate;
 mod seek;
 mod single;
@@ -24,6 +25,7 @@ use crate::failure::Failure;
 use crate::heap::{MS, Nanos, SECOND};
 use crate::ledger::{Ledger, RecordId, TopicNo};
 use crate::scenario::{BadInput, Params};
+use crate::world::client::BACKOFF_MAX;
 use bytes::BytesMut;
 use sordini_wire::message::Message;
 use sordini_wire::primitive::Reader;
@@ -144,6 +146,8 @@ pub struct Spec {
     pub byte_ns: Nanos,
     /// How long a client waits for an answer before it gives the connection up.
     pub timeout: Nanos,
+    /// How long a client waits at most before it connects for the second time; each further time twice as long.
+    pub backoff: Nanos,
     /// The load of a client.
     pub load: Arc<dyn Load>,
 }
@@ -167,6 +171,7 @@ pub const LOADS: &[Row] = &[
     delete_records::ROW,
     hostile::ROW,
     produce::ROW,
+    producer_ids::ROW,
     recreate::ROW,
     seek::ROW,
     topics::ROW,
@@ -198,6 +203,7 @@ impl Spec {
                 None => 0,
             },
             timeout: params.time("timeout")?.unwrap_or(5 * SECOND),
+            backoff: params.time("backoff")?.unwrap_or(BACKOFF_MAX).min(BACKOFF_MAX),
             load: (row.make)(params)?,
         })
     }

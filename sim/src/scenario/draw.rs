@@ -121,10 +121,12 @@ fn loads(chance: &mut Chance, out: &mut String) {
             let rate = chance.pick(&[5, 20, 60, 200]);
             let clients = chance.pick(&[1, 1, 2, 3]);
             let timeout = chance.pick(&["500ms", "2s", "5s"]);
+            // Who is patient learns little of a life that is short.
+            let backoff = chance.pick(&["1ms", "20ms", "400ms"]);
             let _ = write!(
                 out,
                 "[[load]]\nkind = \"{}\"\nrate = \"{rate}/s\"\nclients = {clients}\n\
-                 timeout = \"{timeout}\"\n{}",
+                 timeout = \"{timeout}\"\nbackoff = \"{backoff}\"\n{}",
                 row.name,
                 (row.draw)(chance)
             );

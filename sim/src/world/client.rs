@@ -17,8 +17,8 @@ use sordini_wire::primitive::Reader;
 use std::collections::VecDeque;
 use std::fmt;
 
-/// Longest time that a client waits before it connects again.
-const BACKOFF_MAX: Nanos = 400 * MS;
+/// Longest time that a client waits before it connects again, but for a millisecond.
+pub const BACKOFF_MAX: Nanos = 400 * MS;
 
 /// A client.
 #[derive(Debug)]
@@ -45,6 +45,8 @@ pub struct Client {
     next: (u32, Nanos),
     /// When it may connect again.
     connect_at: Nanos,
+    /// Connections that were lost since the last answer: the next try comes later for each.
+    losses: u32,
     /// It is cut off until then.
     pub cut_until: Nanos,
     /// When it wakes next.
@@ -75,6 +77,7 @@ impl Client {
             missing: false,
             next: (0, first),
             connect_at: 0,
+            losses: 0,
             cut_until: 0,
             wake_at: Nanos::MAX,
             arrivals,
@@ -108,7 +111,9 @@ impl Client {
         self.conn = None;
         self.splitter = FrameSplitter::default();
         self.waiting.clear();
-        self.connect_at = now + MS + self.connecting.below(BACKOFF_MAX);
+        let backoff = (self.spec.backoff << self.losses.min(20)).min(BACKOFF_MAX);
+        self.losses += 1;
+        self.connect_at = now + MS + self.connecting.below(backoff);
     }
 
     /// When it has waited long enough for the first answer that is due.
@@ -287,6 +292,7 @@ impl World {
             return Ok(());
         }
         let client = &mut self.clients[id as usize];
+        client.losses = 0;
         if client.ready && !client.load.listens() {
             client.waiting.clear();
             return Ok(());
