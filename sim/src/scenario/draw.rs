@@ -31,6 +31,9 @@ fn text(seed: u64) -> String {
     limits(&mut chance, &mut out);
     loads(&mut chance, &mut out);
     faults(&mut chance, &mut out, span_s, over_budget);
+    if !over_budget && chance.odds(1, 4) {
+        sequels(&mut chance, &mut out, span_s);
+    }
     out
 }
 
@@ -47,6 +50,12 @@ fn storage(chance: &mut Chance, out: &mut String) {
     }
     if size != "tiny" {
         return;
+    }
+    if chance.odds(1, 2) {
+        // Files of a few groups: soon everything was written over that an older checkpoint needs.
+        let ring = chance.pick(&[64 << 10, 96 << 10, 128 << 10]);
+        let _ = writeln!(out, "journal_bytes = {ring}\njournal_file_bytes = 20480");
+        let _ = writeln!(out, "journal_first_file_bytes = 20480\ngroup_bytes_max = 8192");
     }
     let _ = writeln!(out, "cache_bytes_max = {}", 2000 + chance.below(6000));
     let _ = writeln!(out, "write_bytes_min = {}", 1 + chance.below(2000));
@@ -180,5 +189,43 @@ fn faults(chance: &mut Chance, out: &mut String, span_s: u64, over_budget: bool)
                 row.name
             );
         }
+    }
+}
+
+/// Ends that hurt a life after the next: verb, role, end, and how long each next life lasts until the power fails.
+const ENDS: &[(&str, &str, &str, &[&str])] = &[
+    // Of a group some pages are new, and some what they were a lap before.
+    ("write", "journal", "power", &["", "", "20ms..300ms"]),
+    // A checkpoint has a name that nothing but the page cache knows; who believes it writes over what the one before needs.
+    ("sync_dir", "checkpoint", "kill", &["2ms..80ms", "20ms..300ms", "20ms..300ms"]),
+    // A file has lost its name, but not for good.
+    ("unlink", "any", "kill", &["2ms..80ms", "20ms..300ms"]),
+    ("sync", "segment", "kill", &["2ms..80ms", "20ms..300ms"]),
+];
+
+/// In some runs one kind of end comes again and again, to clients who write much and come back at once; and the clock may be ahead
+/// meanwhile. What a life believes of the one before is found out only if it gets somewhere, and ends badly.
+fn sequels(chance: &mut Chance, out: &mut String, span_s: u64) {
+    let (verb, role, end, thens) = chance.pick(ENDS);
+    let then = chance.pick(thens);
+    let spare = chance.pick(&[0, 0, 3, 20]);
+    let _ = write!(
+        out,
+        "[[load]]\nkind = \"produce\"\nrate = \"100/s\"\nclients = 3\ntimeout = \"500ms\"\n\
+         backoff = \"1ms\"\nrecords = \"1..8\"\nbytes = \"900..1100\"\n\
+         [[fault]]\nkind = \"crash_at\"\ntimes = 12\nwhen = \"500ms..{span_s}s\"\nmend = \"1s..2s\"\n\
+         verb = \"{verb}\"\nrole = \"{role}\"\nend = \"{end}\"\nspare = {spare}\nrest = \"1us..5ms\"\n"
+    );
+    if !then.is_empty() {
+        let _ = writeln!(out, "then = \"{then}\"");
+    }
+    if chance.odds(1, 3) {
+        // By more than records are kept.
+        let by = chance.pick(&["200h", "9000h"]);
+        let _ = write!(
+            out,
+            "[[fault]]\nkind = \"clock_step\"\ntimes = 4\nwhen = \"500ms..{span_s}s\"\n\
+             mend = \"100ms..3s\"\nby = \"{by}\"\nback = false\n"
+        );
     }
 }
