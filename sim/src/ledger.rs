@@ -138,6 +138,8 @@ pub struct Remains {
     pub files: Vec<(String, u64)>,
     /// Bytes of the journal that the run began with.
     pub journal_before: u64,
+    /// Processes so far.
+    pub lives: u32,
 }
 
 /// Processes of a broker that followed each other once everything had come to rest.

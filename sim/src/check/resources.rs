@@ -84,7 +84,10 @@ fn disk(remains: &Remains) -> Result<(), String> {
     // What is put without asking for room, such as the hard state of many logs at a start or a topic, may find no place while the
     // checkpoint that would make one waits for just that: then the ring grows beyond its size, and stays so.
     let sizes = &remains.sizes.journal;
-    let most = remains.journal_before + JOURNAL_GROWTH_MAX * (sizes.bytes + sizes.file_bytes);
+    // A process that ends before its first checkpoint is there has freed nothing, and the next one writes before it can.
+    let lives = u64::from(remains.lives) * sizes.file_bytes;
+    let most =
+        remains.journal_before + JOURNAL_GROWTH_MAX * (sizes.bytes + sizes.file_bytes) + lives;
     let is_tiny = sizes.bytes < GROUPS_MIN * sizes.group_bytes_max;
     if journal_bytes > most && !is_tiny {
         return Err(format!("the journal has {journal_bytes} bytes, expected {most} at most"));

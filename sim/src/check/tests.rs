@@ -529,4 +529,15 @@ fn what_is_left_of_those_who_have_gone_is_seen() {
     for (n, harm) in leaks.iter().enumerate() {
         assert_eq!(left(*harm), ["resources"], "leak {n}");
     }
+    // Each of the processes that ended in between may have needed a file more.
+    let more: fn(&mut Remains) = |r| {
+        let sizes = &r.sizes.journal;
+        r.files[0].1 = 8 * (sizes.bytes + sizes.file_bytes) + 1;
+    };
+    assert_eq!(left(more), ["resources"]);
+    let again: fn(&mut Remains) = |r| {
+        let sizes = &r.sizes.journal;
+        (r.files[0].1, r.lives) = (8 * (sizes.bytes + sizes.file_bytes) + 1, 1);
+    };
+    assert!(left(again).is_empty());
 }

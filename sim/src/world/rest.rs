@@ -39,6 +39,7 @@ impl World {
                 sizes: self.scenario.storage.clone(),
                 files: node.platter.list(),
                 journal_before: if node.id == held::NODE { image } else { 0 },
+                lives: node.life,
             });
         }
         Ok(())
