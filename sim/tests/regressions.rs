@@ -4,8 +4,8 @@ mod common;
 
 use common::tiny;
 use sordini_log::disk::{DiskOp, FileName, Lane, OpKind};
-use sordini_sim::platter::Fate;
-use sordini_sim::storage::{Rig, check};
+use sordini_sim::platter::{Fate, Fault, Harm, Role, Verb};
+use sordini_sim::storage::{Harmed, Rig, check};
 
 /// A storage that is serving.
 fn booted(seed: u64) -> Rig {
@@ -64,6 +64,25 @@ fn a_checkpoint_that_lost_its_name_is_not_written_over() {
     until(&mut rig, |op| matches!(&op.kind, OpKind::Write { file: FileName::CheckpointNext, .. }));
     rig.crash(true, &mut |_| Fate::Torn(100));
     holds(&mut rig);
+}
+
+/// The sync of a checkpoint failed, which ended the process. The next one read it well, from the page cache, gave it its name, and wrote over
+/// the journal that the one before needs; when the power failed, there was nothing behind that name. Now it is written once more.
+#[test]
+fn a_checkpoint_whose_sync_failed_is_written_again() {
+    let mut rig = booted(1);
+    until(&mut rig, |op| matches!(&op.kind, OpKind::Write { file: FileName::CheckpointNext, .. }));
+    rig.harmed = Harmed::Errors;
+    let fault = Fault::always(Role::CheckpointNext, Verb::Write, Harm::SyncFails);
+    rig.platter.faults.push(fault);
+    rig.step_store().expect("it may fail");
+    assert!(rig.fatal.is_some(), "a failed sync ends the process");
+    rig.platter.faults.clear();
+    rig.restart();
+    holds(&mut rig);
+    rig.crash(false, &mut |_| Fate::Lost);
+    holds(&mut rig);
+    assert_eq!(rig.fatal, None);
 }
 
 /// A deleted log's directory still had the name when its successor was swept: every crash in the first moments

@@ -18,7 +18,8 @@
 //!
 //! A checkpoint that looked damaged, or could not be read, may look well to the next process: a read may bring the wrong bytes
 //! once. By then what it says of segments is not true any more, for they were cut and are being refilled from the one that
-//! was believed instead. So that one is made `current` and a `next` is removed, durably, before anything is cut ([`naming`]).
+//! was believed instead. So that one is made `current` and a `next` is removed, durably, before anything is cut ([`naming`]). Its
+//! bytes are written once more first: a `next` whose sync failed reads well from the page cache, and no later sync would write it.
 //!
 //! A process that was killed leaves names that only the page cache knows: a checkpoint renamed and not synced, a new
 //! journal file. Whoever goes on from them (and writes over the journal that the checkpoint before needs) must first make them
@@ -33,14 +34,15 @@ use super::replay::{Rebuilt, rebuild};
 use super::{Note, Recovered, Storage};
 use crate::checkpoint;
 use crate::disk::{
-    BLOCK_BYTES, DirEntry, DirName, DiskErrorKind, DiskOk, DiskOp, DiskResult, Done, FileName,
-    OpKind,
+    BLOCK_BYTES, Data, DirEntry, DirName, DiskErrorKind, DiskOk, DiskOp, DiskResult, Done,
+    FileName, OpKind,
 };
 use crate::id::GroupSeq;
 use crate::io_errors::{Purpose, Verdict};
 use crate::journal::{Finding, Frame, Journal, JournalError, JournalImage, recover};
 use crate::time::Now;
 use bytes::Bytes;
+use smallvec::SmallVec;
 use sordini_mutant::mutant;
 use sordini_reach::Reach;
 use std::collections::{BTreeMap, BTreeSet};
@@ -348,6 +350,7 @@ impl Storage {
     ) {
         let mut checkpoints = checkpoints;
         let files = CHECKPOINTS.map(|(step, _)| checkpoints.remove(&step));
+        let contents = files.clone();
         let [current, next, _] = files.each_ref().map(Option::is_some);
         let (place, checkpoint) = match checkpoint::choose(files) {
             Ok((chosen, wrong)) => {
@@ -402,7 +405,11 @@ impl Storage {
         self.journal.remember(now.mono, rebuilt.wall);
         self.checkpointing.number = number;
         self.checkpointing.current_exists = current || place.is_some();
-        let named = naming(place.map(|place| &CHECKPOINTS[place].1), next);
+        let believed = place.and_then(|place| {
+            let bytes = contents.into_iter().nth(place)??.ok()?;
+            Some((&CHECKPOINTS[place].1, bytes))
+        });
+        let named = naming(believed, next);
         if mutant!(B21, named.is_empty(), true) {
             return self.adopt(now, rebuilt, out, notes);
         }
@@ -467,15 +474,18 @@ pub(super) fn whole_for(
     }
 }
 
-/// What the disk has to do before segments are cut to what the checkpoint with this name says: it becomes `current`, so that what
-/// was passed over cannot be believed later, and a `next` is no more.
-fn naming(believed: Option<&FileName>, has_next: bool) -> Vec<OpKind> {
+/// What the disk has to do before segments are cut to what the checkpoint with this name and content says: it becomes `current`,
+/// durably, so that what was passed over cannot be believed later, and a `next` is no more.
+fn naming(believed: Option<(&FileName, Bytes)>, has_next: bool) -> Vec<OpKind> {
     let (current, next) = (FileName::Checkpoint, FileName::CheckpointNext);
+    let keeps_next = believed.as_ref().is_some_and(|(name, _)| **name == next);
     let mut ops = Vec::new();
-    if let Some(from) = believed.filter(|name| **name != current) {
-        ops.push(OpKind::Rename { from: from.clone(), to: current });
+    if let Some((name, bytes)) = believed.filter(|(name, _)| **name != current) {
+        let data = Data::Slices(SmallVec::from_iter([bytes]));
+        ops.push(OpKind::Write { file: name.clone(), at: 0, data, sync: true });
+        ops.push(OpKind::Rename { from: name.clone(), to: current });
     }
-    if has_next && believed != Some(&next) {
+    if has_next && !keeps_next {
         ops.push(OpKind::Unlink { file: next });
     }
     if !ops.is_empty() {
