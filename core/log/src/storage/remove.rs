@@ -125,7 +125,7 @@ impl Storage {
         if removal.home {
             removal.rename(out);
         } else {
-            self.removal_over(now, id, notes);
+            self.removal_over(now, id, out, notes);
         }
     }
 
@@ -148,7 +148,7 @@ impl Storage {
                 (false, false) => over.push(*id),
             }
         }
-        over.into_iter().for_each(|id| self.removal_over(now, id, notes));
+        over.into_iter().for_each(|id| self.removal_over(now, id, out, notes));
         self.reached.mark_if(Reach::RemovalResumed, !self.removals.is_empty());
         self.retry_removals(out);
     }
@@ -210,7 +210,8 @@ impl Storage {
                 *any |= full;
                 if *left == 0 && !*any {
                     removal.stage = RemovalStage::Removing { asked: false };
-                    self.name_is_free(now, id);
+                    let name = removal.dir.name.clone();
+                    self.name_is_free(now, &name, out);
                     self.retry_removals(out);
                 }
             }
@@ -218,7 +219,7 @@ impl Storage {
                 *asked = false;
             }
             RemovalStage::Clearing { .. } => removal.rename(out),
-            RemovalStage::Removing { .. } => self.removal_over(now, id, notes),
+            RemovalStage::Removing { .. } => self.removal_over(now, id, out, notes),
             RemovalStage::Journal | RemovalStage::Looking { .. } => {}
         }
     }
@@ -245,27 +246,28 @@ impl Storage {
         match (other, removal.renamed) {
             (true, true) => {
                 removal.stage = RemovalStage::Removing { asked: false };
-                self.name_is_free(now, id);
+                let name = removal.dir.name.clone();
+                self.name_is_free(now, &name, out);
             }
-            (true, false) => self.removal_over(now, id, notes),
+            (true, false) => self.removal_over(now, id, out, notes),
             (false, true) => removal.stage = RemovalStage::Clearing { asked: false },
             (false, false) => removal.rename(out),
         }
         self.retry_removals(out);
     }
 
-    fn removal_over(&mut self, now: Now, id: LogId, notes: &mut Vec<Note>) {
-        self.name_is_free(now, id);
-        self.removals.remove(&id);
+    fn removal_over(&mut self, now: Now, id: LogId, out: &mut Vec<DiskOp>, notes: &mut Vec<Note>) {
+        let name = self.removals.remove(&id).expect("it is over once").dir.name;
+        self.name_is_free(now, &name, out);
         notes.push(Note::Deleted(id));
     }
 
-    /// Logs that waited for the name may make their directories.
-    fn name_is_free(&mut self, now: Now, id: LogId) {
-        let name = self.removals[&id].dir.name.clone();
+    /// Logs that waited for the name may make their directories, or be swept.
+    fn name_is_free(&mut self, now: Now, name: &str, out: &mut Vec<DiskOp>) {
         let waiting: Vec<_> =
-            self.logs.iter().filter(|(_, l)| l.dir.name == name).map(|(id, _)| *id).collect();
+            self.logs.iter().filter(|(_, l)| *l.dir.name == *name).map(|(id, _)| *id).collect();
         waiting.into_iter().for_each(|id| self.queue_write(now, id));
+        self.sweep_next(out);
     }
 }
 

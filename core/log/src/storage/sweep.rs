@@ -1,4 +1,5 @@
-//! Looking for leftovers of an earlier life, while serving: one listing at a time. What a full disk could not
+//! Looking for leftovers of an earlier life, while serving: one listing at a time, of a log whose name a deleted one holds when that
+//! is gone. What a full disk could not
 //! remove (a file system that copies on write needs space even for that) is looked for again later.
 //!
 //! Directories that end in `.<id>-delete` are removed. In a log's directory, segment files that
@@ -15,13 +16,16 @@ use crate::io_errors::Purpose;
 use crate::log::Log;
 use crate::time::{Mono, Now};
 use crate::writer::Home;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// Where the sweep is.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Sweep {
-    /// The log whose directory is being listed; the next one is the first behind it.
-    at: Option<LogId>,
+    /// Whether a directory is being listed.
+    listing: bool,
+    /// Logs whose directories are to be listed.
+    todo: BTreeSet<LogId>,
     /// Everything is looked through again then.
     again: Option<Mono>,
 }
@@ -40,6 +44,9 @@ pub(super) const LOG: u8 = 11;
 
 impl Storage {
     pub(super) fn start_sweep(&mut self, out: &mut Vec<DiskOp>) {
+        let unswept = self.logs.iter().filter(|(_, log)| log.writer.unswept);
+        self.sweep.todo = unswept.map(|(id, _)| *id).collect();
+        self.sweep.listing = true;
         let done = Done::Remove { log: LogId(0), step: ROOT };
         out.push(DiskOp { kind: OpKind::List { dir: DirName::Root }, done });
     }
@@ -56,7 +63,6 @@ impl Storage {
         }
         let has_home = |log: &&mut Log| log.writer.home == Home::Made || log.writer.found;
         self.logs.values_mut().filter(has_home).for_each(|log| log.writer.unswept = true);
-        self.sweep.at = None;
         self.start_sweep(out);
     }
 
@@ -69,6 +75,7 @@ impl Storage {
         out: &mut Vec<DiskOp>,
         notes: &mut Vec<Note>,
     ) {
+        self.sweep.listing = false;
         let exists = result.is_ok();
         let entries = match result {
             Ok(DiskOk::Entries(entries)) => Some(entries),
@@ -133,17 +140,20 @@ impl Storage {
         out.extend(ops.into_iter().map(|kind| DiskOp { kind, done: Done::Nothing }));
     }
 
-    fn sweep_next(&mut self, out: &mut Vec<DiskOp>) {
-        let after = self.sweep.at.map_or(LogId(0), |LogId(id)| LogId(id + 1));
-        // While a deleted log may hold the name, what is there may be that one's.
-        let held = |name: &str| remove::holds_name(&self.removals, name);
-        let mut logs = self.logs.range(after..);
-        let Some((id, log)) = logs.find(|(_, l)| l.writer.unswept && !held(&l.dir.name)) else {
+    /// Lists the next directory, if none is being listed.
+    pub(super) fn sweep_next(&mut self, out: &mut Vec<DiskOp>) {
+        if self.sweep.listing {
             return;
-        };
-        self.sweep.at = Some(*id);
-        let kind = OpKind::List { dir: DirName::Log(log.dir.clone()) };
-        out.push(DiskOp { kind, done: Done::Remove { log: *id, step: LOG } });
+        }
+        // A log that was written, or deleted, meanwhile has nothing left to find.
+        self.sweep.todo.retain(|id| self.logs.get(id).is_some_and(|log| log.writer.unswept));
+        // While a deleted log may hold the name, what is there may be that one's.
+        let held = |id: &&LogId| remove::holds_name(&self.removals, &self.logs[id].dir.name);
+        let Some(id) = self.sweep.todo.iter().find(|id| !held(id)).copied() else { return };
+        self.sweep.todo.remove(&id);
+        self.sweep.listing = true;
+        let kind = OpKind::List { dir: DirName::Log(self.logs[&id].dir.clone()) };
+        out.push(DiskOp { kind, done: Done::Remove { log: id, step: LOG } });
     }
 }
 
