@@ -3,7 +3,7 @@
 //! 2: flexible. Offset -1 means the high watermark. The answer carries the new log start once it is durable; segments wholly
 //! below it are removed in the background. Refused with POLICY_VIOLATION on topics that are only compacted.
 
-use super::Stop;
+use super::{Stop, wait_for_room};
 use crate::gather::{Call, Gather, PartDone, PartOp};
 use crate::node::parts::TopicRef;
 use crate::node::{Node, Step};
@@ -23,6 +23,7 @@ pub fn handle(
     call: Call,
     request: DeleteRecordsRequest,
 ) -> Result<(), Stop> {
+    wait_for_room(node, step)?;
     // A partition that is named twice is cut where it was named last.
     let mut asked: BTreeMap<Str, BTreeMap<i32, i64>> = BTreeMap::new();
     for topic in request.topics {

@@ -5,7 +5,7 @@
 //! Ids come in blocks that the metadata log sets aside, so that one is never given out twice, whatever
 //! crashes. Refused: a transactional id, as there is no transaction coordinator.
 
-use super::Stop;
+use super::{Stop, wait_for_room};
 use crate::gather::Call;
 use crate::metadata::MetadataRecord;
 use crate::node::{Node, Step};
@@ -36,6 +36,7 @@ pub fn handle(
         return Ok(());
     }
     if node.producer_ids.is_empty() {
+        wait_for_room(node, step)?;
         let (first, block) = node.admin(step, |admin| {
             let first = admin.metadata().producer_id_next();
             admin.draft.put(MetadataRecord::ProducerIdBlock { next: first + BLOCK });

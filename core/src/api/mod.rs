@@ -28,6 +28,7 @@ use crate::node::{Node, Step};
 use crate::seam::{Body, Part};
 use bytes::Bytes;
 use smallvec::SmallVec;
+use sordini_log::Room;
 use sordini_wire::message::Message;
 use sordini_wire::primitive::{DecodeError, Reader, Writer};
 use std::ops::RangeInclusive;
@@ -87,6 +88,30 @@ fn administered<M: Message, A: Message>(
     Ok(())
 }
 
+/// The same for what changes the metadata, which waits for room like records.
+fn changed<M: Message, A: Message>(
+    node: &mut Node,
+    step: &mut Step<'_>,
+    call: Call,
+    body: Reader,
+    answer: fn(&mut Admin<'_>, &M, i16) -> A,
+) -> Result<(), Stop> {
+    wait_for_room(node, step)?;
+    administered(node, step, call, body, answer)
+}
+
+/// Has what is small and journalled wait while there is no room, but not for long: it finds a place in the end, and a journal that
+/// grows by that little is better than no answer.
+fn wait_for_room(node: &Node, step: &Step<'_>) -> Result<(), Stop> {
+    match node.room() == Room::Full && step.stalled_ms < CHANGE_STALL_MS {
+        true => Err(Stop::Stall),
+        false => Ok(()),
+    }
+}
+
+/// How long a change of the metadata waits for room.
+const CHANGE_STALL_MS: u64 = 5000;
+
 macro_rules! rows {
     ($($key:literal $name:literal $versions:expr, $advertised:expr => $how:ident $handler:expr;)*) => {
         &[$(Row {
@@ -107,16 +132,16 @@ pub const TABLE: &[Row] = rows! {
     2 "ListOffsets" 1..=11, 1..=11 => decoded list_offsets::handle;
     3 "Metadata" 0..=13, 0..=13 => administered metadata::answer;
     18 "ApiVersions" 0..=4, 0..=4 => decoded api_versions::handle;
-    19 "CreateTopics" 2..=7, 2..=7 => administered |a, r, _| create_topics::answer(a, r);
-    20 "DeleteTopics" 1..=6, 1..=6 => administered delete_topics::answer;
+    19 "CreateTopics" 2..=7, 2..=7 => changed |a, r, _| create_topics::answer(a, r);
+    20 "DeleteTopics" 1..=6, 1..=6 => changed delete_topics::answer;
     21 "DeleteRecords" 0..=2, 0..=2 => decoded delete_records::handle;
     22 "InitProducerId" 0..=5, 0..=5 => decoded init_producer_id::handle;
     23 "OffsetForLeaderEpoch" 2..=4, 2..=4 => decoded offset_for_leader_epoch::handle;
     32 "DescribeConfigs" 1..=4, 1..=4 => administered |a, r, _| describe_configs::answer(a, r);
-    33 "AlterConfigs" 0..=2, 0..=2 => administered |a, r, _| alter_configs::answer(a, r);
+    33 "AlterConfigs" 0..=2, 0..=2 => changed |a, r, _| alter_configs::answer(a, r);
     35 "DescribeLogDirs" 1..=5, 1..=5 => administered |a, r, _| describe_log_dirs::answer(a, r);
-    37 "CreatePartitions" 0..=3, 0..=3 => administered |a, r, _| create_partitions::answer(a, r);
-    44 "IncrementalAlterConfigs" 0..=1, 0..=1 => administered |a, r, _| incremental_alter_configs::answer(a, r);
+    37 "CreatePartitions" 0..=3, 0..=3 => changed |a, r, _| create_partitions::answer(a, r);
+    44 "IncrementalAlterConfigs" 0..=1, 0..=1 => changed |a, r, _| incremental_alter_configs::answer(a, r);
     60 "DescribeCluster" 0..=2, 0..=2 => administered |a, r, _| describe_cluster::answer(a, r);
     75 "DescribeTopicPartitions" 0..=0, 0..=0 => administered |a, r, _| describe_topic_partitions::answer(a, r);
 };
