@@ -149,6 +149,8 @@ pub struct Births {
     pub node: u32,
     /// Whether anybody ever read damage to its disk.
     pub harmed: bool,
+    /// Whether one of these processes did: what one of them could not read, the next may.
+    pub misread: bool,
     /// What each knew when it began to listen, after the one that was at rest.
     pub lives: Vec<(&'static str, Census)>,
 }

@@ -11,7 +11,7 @@ use crate::heap::{Nanos, SECOND};
 use crate::ledger::Tally;
 use crate::marks::{MARKS, Marks};
 use crate::scenario::{Scenario, show};
-use crate::world::{Line, World};
+use crate::world::{Line, Node, World};
 use sordini_reach::{REACHES, Reached};
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -102,7 +102,9 @@ fn live(world: &mut World, watch: Watch) -> Result<(), Failure> {
 
 fn is_meaningful(world: &World) -> Result<(), Failure> {
     let harness = |what: &str| Err(Failure::new("harness", what));
-    if !world.scenario.loads.is_empty() && world.ledger.tally.acked == 0 {
+    // Of a disk that was damaged before anything happened nothing more can be asked.
+    let is_ruined = world.nodes.iter().any(Node::is_lost);
+    if !world.scenario.loads.is_empty() && world.ledger.tally.acked == 0 && !is_ruined {
         return harness("no operation was acknowledged: the run proves nothing");
     }
     if !world.scenario.faults.is_empty() && world.armed == 0 {

@@ -27,7 +27,8 @@ fn check(ledger: &Ledger, views: &Views) -> Result<(), String> {
             if live && births.harmed {
                 continue; // what was damaged under a living process may be found by the next one only
             }
-            same(ledger, a, b, live).map_err(|what| {
+            let producers = !births.misread && ledger.ahead_ms < EXPIRY_MS;
+            same(ledger, a, b, (live, producers)).map_err(|what| {
                 format!("node {}, from {before} to {after}: {what}", births.node)
             })?;
         }
@@ -35,7 +36,12 @@ fn check(ledger: &Ledger, views: &Views) -> Result<(), String> {
     reread(ledger, views)
 }
 
-fn same(ledger: &Ledger, a: &Census, b: &Census, live: bool) -> Result<(), String> {
+fn same(
+    ledger: &Ledger,
+    a: &Census,
+    b: &Census,
+    (live, producers): (bool, bool),
+) -> Result<(), String> {
     if a.metadata != b.metadata {
         return Err("the metadata are others".into());
     }
@@ -45,14 +51,19 @@ fn same(ledger: &Ledger, a: &Census, b: &Census, live: bool) -> Result<(), Strin
     }
     let pairs = a.logs.iter().zip(b.logs.values());
     pairs.into_iter().try_for_each(|((log, a), b)| {
-        known(ledger, a, b, live).map_err(|what| {
+        known(ledger, a, b, (live, producers)).map_err(|what| {
             let (topic, partition) = &a.partition;
             format!("{log}, partition {partition} of {topic}, {what}")
         })
     })
 }
 
-fn known(ledger: &Ledger, a: &Knowledge, b: &Knowledge, live: bool) -> Result<(), String> {
+fn known(
+    ledger: &Ledger,
+    a: &Knowledge,
+    b: &Knowledge,
+    (live, producers): (bool, bool),
+) -> Result<(), String> {
     if a.end != b.end {
         return Err(format!("ended at {}, and ends at {}", a.end, b.end));
     }
@@ -71,11 +82,13 @@ fn known(ledger: &Ledger, a: &Knowledge, b: &Knowledge, live: bool) -> Result<()
     let forgotten = a.producers.iter().find(|(id, window)| b.producers.get(id) != Some(window));
     let invented = b.producers.keys().find(|id| !a.producers.contains_key(id));
     // A living process forgets producers that have been silent for long, and need not write that down.
-    if ledger.ahead_ms >= EXPIRY_MS {
+    if !producers {
         return Ok(());
     }
     match (forgotten, invented) {
-        (Some((id, _)), _) => Err(format!("knew what producer {id} had sent last, and does not")),
+        (Some((id, _)), _) => {
+            Err(format!("knew the last batches of producer {id}, and knows others"))
+        }
         (None, Some(id)) if !live => Err(format!("did not know producer {id}, and does")),
         _ => Ok(()),
     }

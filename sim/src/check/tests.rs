@@ -283,7 +283,7 @@ fn a_recovery_that_finds_something_else_is_seen() {
             let names = [Births::AT_REST, "second", "third", "fourth"];
             let mut lives = names.map(|name| (name, census.clone())).to_vec();
             harm(&mut lives[n].1);
-            ledger.births.push(Births { node: 0, harmed: false, lives });
+            ledger.births.push(Births { node: 0, harmed: false, misread: false, lives });
         })
     };
     let known = |census: &mut Census, change: &dyn Fn(&mut Knowledge)| {

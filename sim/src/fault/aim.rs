@@ -5,15 +5,16 @@
 //! budget all the same: some of what was acknowledged cannot be given any more, and the broker must say so.
 //!
 //! Parameters of each: `role` ("journal", "segment", "index", "checkpoint", "any"): what is struck; `spots` (1): how many places;
-//! `restart` (false): the process is killed then, so that recovery reads them; `stays` (false): it is not lifted
-//! when faults end, and the audit finds it.
+//! `even` (false): small files are struck as often as large ones; `restart` (false): the process is killed then, so that recovery reads
+//! them; `stays` (false): it is not lifted when faults end, and the audit finds it.
 
 use super::Hit;
 use crate::chance::Chance;
 use crate::heap::MS;
-use crate::platter::{Platter, Role, Spot};
+use crate::platter::{NodeId, Platter, Role, Spot};
 use crate::scenario::{BadInput, Params};
 use crate::world::World;
+use std::collections::BTreeSet;
 
 /// Names of what can be struck.
 pub const ROLES: &[&str] = &["journal", "segment", "index", "checkpoint", "any"];
@@ -23,6 +24,7 @@ pub const ROLES: &[&str] = &["journal", "segment", "index", "checkpoint", "any"]
 pub struct Aim {
     files: &'static [Role],
     spots: u32,
+    even: bool,
     restart: bool,
     stays: bool,
 }
@@ -33,6 +35,7 @@ impl Aim {
         Ok(Aim {
             files: files(ROLES[params.choice("role", ROLES)?.unwrap_or(1)]),
             spots: params.number("spots", 1..1001)?.unwrap_or(1) as u32,
+            even: params.flag("even")?.unwrap_or(false),
             restart: params.flag("restart")?.unwrap_or(false),
             stays: params.flag("stays")?.unwrap_or(false),
         })
@@ -47,8 +50,10 @@ impl Aim {
     pub fn draw(chance: &mut Chance) -> String {
         let role = chance.pick(ROLES);
         let spots = chance.pick(&[1, 1, 3, 10]);
-        let (restart, stays) = (chance.odds(1, 2), chance.odds(1, 2));
-        format!("role = \"{role}\"\nspots = {spots}\nrestart = {restart}\nstays = {stays}\n")
+        let [even, restart, stays] = [(); 3].map(|()| chance.odds(1, 2));
+        format!(
+            "role = \"{role}\"\nspots = {spots}\neven = {even}\nrestart = {restart}\nstays = {stays}\n"
+        )
     }
 
     /// Has `lay` damage as many places as wanted: it is given one, and what it needs, and says whether it could. False
@@ -61,12 +66,21 @@ impl Aim {
     ) -> bool {
         let platter = &mut world.nodes[hit.node as usize].platter;
         let spots: Vec<Spot> = self.files.iter().flat_map(|role| platter.spots(*role)).collect();
+        let files: BTreeSet<NodeId> = spots.iter().map(|spot| spot.file).collect();
+        let files: Vec<NodeId> = files.into_iter().collect();
         let mut laid = 0;
         for _ in 0..self.spots * TRIES {
             if laid == self.spots || spots.is_empty() {
                 break;
             }
-            let spot = hit.chance.pick(&spots).clone();
+            let spot = match self.even {
+                true => {
+                    let file = *hit.chance.pick(&files);
+                    let its: Vec<&Spot> = spots.iter().filter(|spot| spot.file == file).collect();
+                    (*hit.chance.pick(&its)).clone()
+                }
+                false => hit.chance.pick(&spots).clone(),
+            };
             laid += u32::from(lay(platter, hit, &spots, &spot));
         }
         hit.until = hit.until.max(world.scenario.span);

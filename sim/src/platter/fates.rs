@@ -7,6 +7,17 @@ use super::image::PAGE_BYTES;
 use super::{Fate, NodeId, SECTOR_BYTES, Unsynced};
 use crate::chance::Chance;
 
+/// What stands where new bytes should.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tail {
+    /// Nothing.
+    Zeroes,
+    /// What the device held there before.
+    Garbage,
+    /// The same, also where the journal was being written over.
+    GarbageAnywhere,
+}
+
 /// How the fates of one crash are drawn.
 #[derive(Clone, Debug)]
 pub struct Fates {
@@ -18,8 +29,8 @@ pub struct Fates {
     page: Option<(NodeId, u64, Fate)>,
     /// With this, names are kept up to a point, as file systems with one journal do.
     names_until: Option<usize>,
-    /// With this, files keep their new lengths and lose their new bytes; with true, there is garbage in their place.
-    tail: Option<bool>,
+    /// With this, files keep their new lengths and lose their new bytes.
+    tail: Option<Tail>,
     chance: Chance,
 }
 
@@ -49,11 +60,11 @@ impl Fates {
         }
     }
 
-    /// The power fails, names and lengths are kept, and most of the bytes are not; with `garbage`, there is some in their place.
-    pub fn tail(mut chance: Chance, garbage: bool) -> Fates {
+    /// The power fails, names and lengths are kept, and most of the bytes are not.
+    pub fn tail(mut chance: Chance, tail: Tail) -> Fates {
         let kept_of_16 = [0, 0, 1, 8][chance.index(4)];
         let names_until = chance.odds(3, 4).then_some(usize::MAX);
-        let (pages, page, tail) = (false, None, Some(garbage));
+        let (pages, page, tail) = (false, None, Some(tail));
         Fates { kept_of_16, torn: false, pages, page, names_until, tail, chance }
     }
 
@@ -80,8 +91,11 @@ impl Fates {
     fn drawn(&mut self) -> Fate {
         match self.chance.below(16) {
             draw if draw < self.kept_of_16 => Fate::Kept,
-            _ if self.tail == Some(true) => Fate::Garbage(self.chance.bits()),
-            _ if self.tail == Some(false) => Fate::Lost,
+            _ if let Some(tail) = self.tail => match tail {
+                Tail::Zeroes => Fate::Lost,
+                Tail::Garbage => Fate::Garbage { seed: self.chance.bits(), over: false },
+                Tail::GarbageAnywhere => Fate::Garbage { seed: self.chance.bits(), over: true },
+            },
             _ if self.torn && self.chance.odds(1, 2) => {
                 Fate::Torn(1 + self.chance.below(511) as u16)
             }

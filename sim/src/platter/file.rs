@@ -155,14 +155,15 @@ impl File {
         Some((owner, first))
     }
 
-    /// From the first to the last of the sectors hidden by veils that are at most so many away from this one.
-    pub fn hidden_about(&self, n: u64, away: u64) -> Range<u64> {
-        let near = self.veils.range(n.saturating_sub(away)..=n + away);
-        let hidden = near.map(|(n, veil)| match veil.shown {
-            Shown::Bytes(_) => *n..n + 1,
-            Shown::Unreadable => page_of(*n),
-        });
-        hidden.fold(n..n + 1, |all, one| all.start.min(one.start)..all.end.max(one.end))
+    /// Whether a veil hides anything of these bytes.
+    pub fn hides(&self, bytes: &Range<u64>) -> bool {
+        let sectors = bytes.start / SECTOR_BYTES..bytes.end.div_ceil(SECTOR_BYTES);
+        // What cannot be read is a page.
+        let pages = page_of(sectors.start).start..page_of(sectors.end.max(1) - 1).end;
+        self.veils.range(pages).any(|(n, veil)| match veil.shown {
+            Shown::Bytes(_) => sectors.contains(n),
+            Shown::Unreadable => true,
+        })
     }
 
     /// What a sector was told to keep, zero-filled beyond the end.
@@ -322,7 +323,11 @@ impl File {
         for (n, versions) in std::mem::take(&mut self.dirty) {
             let fate = fate(Some(n));
             self.lied.remove(&n);
-            if let (Fate::Garbage(seed), true) = (fate, n * SECTOR_BYTES >= durable) {
+            let is_new = n * SECTOR_BYTES >= durable;
+            let changes = || *versions[0] != self.cached.sector(n);
+            if let Fate::Garbage { seed, over } = fate
+                && (is_new || over && changes())
+            {
                 self.cached.set_sector(n, &garbage(seed ^ n));
             } else if let Fate::Torn(bytes) = fate {
                 let cut = usize::from(bytes) % SECTOR_BYTES as usize;
@@ -393,7 +398,7 @@ fn garbage(seed: u64) -> Sector {
 fn pick<T>(fate: Fate, older: &[T]) -> Option<&T> {
     match fate {
         Fate::Kept => None,
-        Fate::Lost | Fate::Torn(_) | Fate::Garbage(_) => older.first(),
+        Fate::Lost | Fate::Torn(_) | Fate::Garbage { .. } => older.first(),
         Fate::Older(n) => older.get(usize::from(n) % older.len().max(1)),
     }
 }

@@ -17,7 +17,7 @@ mod names;
 mod perform;
 mod veil;
 
-pub use fates::Fates;
+pub use fates::{Fates, Tail};
 pub use faults::{Fault, Harm, NOBODY, Role, Verb, classify};
 pub use image::{Base, SECTOR_BYTES};
 pub use names::NodeId;
@@ -30,6 +30,7 @@ use names::{Names, ROOT};
 use sordini_log::disk::{
     Completion, DirName, Disk, DiskError, DiskOk, DiskOp, FileName, Lane, OpKind,
 };
+use sordini_log::journal::block;
 use sordini_log::{LogDir, LogId};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -44,9 +45,10 @@ pub enum Fate {
     /// A sector begins with so many bytes of the newest version and goes on with the last synced one.
     /// For a length or a name the same as `Lost`.
     Torn(u16),
-    /// A sector behind the last synced length holds whatever the device had there, which follows from this number. For
-    /// anything else the same as `Lost`.
-    Garbage(u64),
+    /// A sector behind the last synced length holds whatever the device had there, which follows from `seed`; with `over`, so does
+    /// one that the power cut off while it was changed. For anything else the same as `Lost`.
+    #[allow(missing_docs)]
+    Garbage { seed: u64, over: bool },
     /// One of the versions between: a page cache may have written back at any time. 0 is the last synced one.
     Older(u8),
 }
@@ -235,9 +237,18 @@ impl Platter {
         self.names.retain(&live);
         self.files.retain(|node, _| live.contains(node));
         let deniable = if self.has_lies() { self.deniable() } else { BTreeMap::new() };
+        // Of a page of the journal behind its header all belongs to one group: garbage in it harms no other.
+        let journal = self.names.paths().into_iter().filter(|(path, _)| path.ends_with(".journal"));
+        let journal: BTreeSet<NodeId> = journal.map(|(_, node)| node).collect();
         for (&node, file) in &mut self.files {
             file.crash(|sector| match sector {
-                Some(n) => fate(Unsynced::Sector { file: node, n }),
+                Some(n) => match fate(Unsynced::Sector { file: node, n }) {
+                    Fate::Garbage { seed, over } => {
+                        let is_group = n >= block::SECTORS as u64 && journal.contains(&node);
+                        Fate::Garbage { seed, over: over && is_group }
+                    }
+                    fate => fate,
+                },
                 None => fate(Unsynced::Length { file: node }),
             });
             let deniable = deniable.get(&node);

@@ -261,8 +261,7 @@ impl Platter {
             }
             let lost = match name {
                 FileName::Log(dir, LogFile::Segment(_)) => {
-                    let sectors = content.hidden_about(sector, NEAR_SECTORS);
-                    batches_at(dir.log, &content.read(0, content.len()), sectors)
+                    batches_at(dir.log, &content.read(0, content.len()), sector, content)
                 }
                 FileName::Journal(_) => self.appends_at(file, sector),
                 _ => Vec::new(),
@@ -326,22 +325,37 @@ const METADATA_DIR: &str = "__cluster_metadata-0";
 /// Only so many of the newest groups are struck: what lies further back is rarely read again.
 const JOURNAL_RECENT: u64 = 40;
 
-/// Between two veils of a segment that are so near each other, nothing may be left that the index names: then nothing proves that the
-/// batches between them belong there.
-const NEAR_SECTORS: u64 = 48;
+/// Batches between two bad ones that begin within so many bytes prove nothing: what the index names may be far, and a page that was
+/// misdirected is full of good ones.
+const PROOF_BYTES: u64 = 16 << 10;
 
-/// The batches of a segment that these sectors hold a piece of.
-fn batches_at(log: LogId, segment: &[u8], sectors: Range<u64>) -> Vec<Damaged> {
-    let (from, to) = (sectors.start * SECTOR_BYTES, sectors.end * SECTOR_BYTES);
-    let mut found = Vec::new();
-    for placed in walk(segment) {
-        let Ok(placed) = placed else { break };
+/// The batches of a segment that veils spoil together with the one or two that this sector holds a piece of.
+fn batches_at(log: LogId, segment: &[u8], sector: u64, file: &File) -> Vec<Damaged> {
+    let struck = sector * SECTOR_BYTES..(sector + 1) * SECTOR_BYTES;
+    // Those since the last that are proof enough, how many up to the last bad one, and where the good ones behind it begin.
+    let (mut found, mut spoilt, mut good_from) = (Vec::new(), 0, None);
+    let mut is_here = false;
+    for placed in walk(segment).map_while(Result::ok) {
         let (start, header) = (placed.position as u64, placed.batch.header());
-        if start < to && start + header.size() as u64 > from {
-            let (from, to) = (header.base_offset() as u64, header.next_offset() as u64);
+        let bytes = start..start + header.size() as u64;
+        let (from, to) = (header.base_offset() as u64, header.next_offset() as u64);
+        let is_struck = bytes.start < struck.end && struck.start < bytes.end;
+        if is_struck || file.hides(&bytes) {
             found.push(Damaged { log, from, to });
+            (spoilt, good_from) = (found.len(), None);
+            is_here |= is_struck;
+        } else if start - *good_from.get_or_insert(start) < PROOF_BYTES {
+            if spoilt > 0 {
+                found.push(Damaged { log, from, to });
+            }
+        } else if is_here {
+            break;
+        } else {
+            found.clear();
+            spoilt = 0;
         }
     }
+    found.truncate(if is_here { spoilt } else { 0 });
     found
 }
 

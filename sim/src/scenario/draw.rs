@@ -156,6 +156,7 @@ fn faults(chance: &mut Chance, out: &mut String, span_s: u64, over_budget: bool)
     let allowed = over_budget;
     let over_budget = over_budget || OVER_BUDGET.contains(&FAULTS[sure].name);
     let kind = chance.odds(2, 3).then(|| *chance.pick(KINDS)).filter(|_| !over_budget);
+    let mut finds_something = false;
     for (n, row) in FAULTS.iter().enumerate() {
         let akin = kind.is_some_and(|kind| kind.contains(&row.name));
         let drawn = match kind {
@@ -167,6 +168,7 @@ fn faults(chance: &mut Chance, out: &mut String, span_s: u64, over_budget: bool)
         if n != sure && !exists {
             continue;
         }
+        finds_something |= !OVER_BUDGET.contains(&row.name);
         // Some twice, each in its own way.
         for _ in 0..1 + u64::from(chance.odds(1, if akin { 2 } else { 4 })) {
             let own = loop {
@@ -182,14 +184,28 @@ fn faults(chance: &mut Chance, out: &mut String, span_s: u64, over_budget: bool)
             };
             let mend = chance.pick(&mends);
             let from = if chance.odds(1, 3) { 0 } else { chance.below(span_s * 500) };
-            let _ = write!(
-                out,
-                "[[fault]]\nkind = \"{}\"\ntimes = {times}\nwhen = \"{from}ms..{span_s}s\"\n\
-                 mend = \"{mend}\"\n{own}",
-                row.name
-            );
+            write_fault(out, row.name, times, (from, span_s), mend, &own);
         }
     }
+    if !finds_something {
+        // What waits to be read may never be.
+        write_fault(out, "net_delay", 8, (0, span_s), "100ms..3s", "");
+    }
+}
+
+fn write_fault(
+    out: &mut String,
+    kind: &str,
+    times: u64,
+    (from_ms, span_s): (u64, u64),
+    mend: &str,
+    own: &str,
+) {
+    let _ = write!(
+        out,
+        "[[fault]]\nkind = \"{kind}\"\ntimes = {times}\nwhen = \"{from_ms}ms..{span_s}s\"\n\
+         mend = \"{mend}\"\n{own}",
+    );
 }
 
 /// Ends that hurt a life after the next: verb, role, end, and how long each next life lasts until the power fails.

@@ -35,6 +35,7 @@ impl World {
         let mut chance = Chance::of(self.seed, Who::Node(id), Purpose::Audit);
         let node = &self.nodes[id as usize];
         let mut lives = vec![(Births::AT_REST, node.shard.census())];
+        let met = node.platter.counts.bites;
         let mut ops = 0;
         for how in ["the next process", "the one after it"] {
             let before = self.nodes[id as usize].platter.counts.ops;
@@ -60,8 +61,8 @@ impl World {
             false => "the one after an end within a recovery",
         };
         lives.extend(self.born(id)?.map(|census| (how, census)));
-        let harmed = self.nodes[id as usize].platter.counts.bites > 0;
-        Ok(Births { node: id, harmed, lives })
+        let bites = self.nodes[id as usize].platter.counts.bites;
+        Ok(Births { node: id, harmed: bites > 0, misread: bites > met, lives })
     }
 
     /// What a process knows when it begins to listen; none if it refuses to, on a disk that is damaged.
