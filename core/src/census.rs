@@ -42,6 +42,8 @@ pub struct Knowledge {
     pub partition: (String, i32),
     /// Offset of its first record.
     pub start: Offset,
+    /// The same, as far as it is durable: all that the next process has to know.
+    pub durable_start: Offset,
     /// Offset of its next record.
     pub end: Offset,
     /// What of it cannot be read.
@@ -55,6 +57,7 @@ impl Knowledge {
         Knowledge {
             partition: (partition.name.to_string(), partition.index),
             start: partition.start(),
+            durable_start: node.storage.durable_start(partition.log),
             end: partition.end(),
             faulty: node.storage.faulty(partition.log).iter().copied().collect(),
             producers: partition.producers.windows().collect(),

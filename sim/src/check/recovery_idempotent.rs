@@ -69,11 +69,12 @@ fn known(
     }
     // Time goes on, and retention with it.
     let may_expire = ledger.named(&a.partition.0).any(|topic| ledger.may_expire(topic));
-    if a.start > b.start || a.start < b.start && !may_expire {
-        return Err(format!("started at {}, and starts at {}", a.start, b.start));
+    if a.durable_start > b.start || a.start < b.start && !may_expire {
+        return Err(format!("started at {}, and starts at {}", a.durable_start, b.start));
     }
+    let start = a.start.max(b.start);
     let faulty = |known: &Knowledge| -> Vec<(u64, u64)> {
-        let spans = known.faulty.iter().map(|span| (span.from.0.max(b.start.0), span.to.0));
+        let spans = known.faulty.iter().map(|span| (span.from.0.max(start.0), span.to.0));
         spans.filter(|(from, to)| from < to).collect()
     };
     if faulty(a) != faulty(b) {

@@ -347,6 +347,11 @@ impl Storage {
         self.log(log).start
     }
 
+    /// First offset that a recovery would find.
+    pub fn durable_start(&self, log: LogId) -> Offset {
+        self.log(log).durable_start
+    }
+
     /// Offset of the next record.
     pub fn end(&self, log: LogId) -> Offset {
         self.log(log).end
