@@ -1,7 +1,7 @@
 //! `sordini sim nightly`: everything that can be run without thinking, for as long as one has time. CI runs it for a minute.
 //!
 //! Every scenario with its seeds; a swarm on seeds that nobody has run before; and some of these seeds in two processes.
-//! What none of the swarm's runs ever came to is named, and is a failure of a swarm that was long enough. The first seed is printed, so that a night can be had again. With `--evidence` what the swarm came to is written down, on
+//! What none of all these runs ever came to is named, and is a failure if there were enough of them. The first seed is printed, so that a night can be had again. With `--evidence` what the swarm came to is written down, on
 //! top of what the same program wrote there before.
 
 use super::{
@@ -17,15 +17,16 @@ pub fn run(args: &NightlyArgs) -> Result<Verdict> {
     let from = args.from.unwrap_or_else(fresh);
     print(&format!("every scenario below {}\n", args.folder.display()))?;
     let jobs = args.jobs;
-    let scenarios =
-        super::run::run(&RunArgs { file: args.folder.clone(), seed: None, jobs, image: None })?;
+    let (scenarios, mut sum) =
+        super::run::all(&RunArgs { file: args.folder.clone(), seed: None, jobs, image: None })?;
     print(&format!("\na swarm of {} s; seeds from {from} on\n", args.time.as_secs()))?;
     let seeds = Seeds { from, to: u64::MAX };
     let (failed, summary) = swarm::hunt(&SwarmArgs { seeds, time: Some(args.time), jobs })?;
     if let Some(file) = &args.evidence {
         summary.evidence(from, failed, jobs).write(file)?;
     }
-    let marks = marks(summary.report())?;
+    sum.add(summary.report());
+    let marks = marks(&sum)?;
     let swarm = if failed { Verdict::Failed } else { Verdict::Held };
     print(&format!("\n{} of these seeds in two processes\n", args.twice))?;
     let seeds = Seeds { from, to: from + args.twice.max(1) };
@@ -38,7 +39,7 @@ pub fn run(args: &NightlyArgs) -> Result<Verdict> {
 /// So many runs come to every place, and a swarm that does not has lost its way. In fewer, a rare one may be missed by chance.
 const RUNS_MIN: u64 = 20_000;
 
-/// Names what the swarm never came to. That is a failure if it had the time.
+/// Names what the runs never came to. That is a failure if there were enough.
 fn marks(sum: &Report) -> Result<Verdict> {
     let never: Vec<_> = sum.reaches().filter(|(.., count)| *count == 0).collect();
     if never.is_empty() {

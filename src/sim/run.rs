@@ -5,17 +5,23 @@ use super::swarm::Crew;
 use super::{RunArgs, Seeds, Verdict, image, on, scenario};
 use crate::output::print;
 use anyhow::{Context, Result, ensure};
+use sordini_sim::run::Report;
 use std::path::{Path, PathBuf};
 
 /// Runs the command.
 pub fn run(args: &RunArgs) -> Result<Verdict> {
+    all(args).map(|(verdict, _)| verdict)
+}
+
+/// Runs every file, and says what all their runs came to.
+pub fn all(args: &RunArgs) -> Result<(Verdict, Report)> {
     let files = files(&args.file)?;
     let image = args.image.as_deref().map(image::open).transpose()?;
     let mut all = Vec::new();
     for file in &files {
         all.push((file, on(scenario(file)?, image.as_ref())?));
     }
-    let mut verdict = Verdict::Held;
+    let (mut verdict, mut sum) = (Verdict::Held, Report::default());
     for (file, scenario) in all {
         let seeds = match args.seed {
             Some(seed) => Seeds { from: seed, to: seed + 1 },
@@ -27,11 +33,12 @@ pub fn run(args: &RunArgs) -> Result<Verdict> {
         let crew = Crew { file, image, seeds, time: None, jobs: args.jobs };
         let failed = crew.work(&|_| scenario.clone(), &mut summary)?;
         print(&summary.show())?;
+        sum.add(summary.report());
         if failed {
             verdict = Verdict::Failed;
         }
     }
-    Ok(verdict)
+    Ok((verdict, sum))
 }
 
 /// The file itself, or every TOML file below a folder, sorted.

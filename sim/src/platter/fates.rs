@@ -14,7 +14,7 @@ pub enum Tail {
     Zeroes,
     /// What the device held there before.
     Garbage,
-    /// The same, also where the journal was being written over.
+    /// The same, or a wrong bit, also where the journal was being written over.
     GarbageAnywhere,
 }
 
@@ -62,7 +62,10 @@ impl Fates {
 
     /// The power fails, names and lengths are kept, and most of the bytes are not.
     pub fn tail(mut chance: Chance, tail: Tail) -> Fates {
-        let kept_of_16 = [0, 0, 1, 8][chance.index(4)];
+        let kept_of_16 = match tail {
+            Tail::GarbageAnywhere => [0, 1, 8, 15][chance.index(4)],
+            _ => [0, 0, 1, 8][chance.index(4)],
+        };
         let names_until = chance.odds(3, 4).then_some(usize::MAX);
         let (pages, page, tail) = (false, None, Some(tail));
         Fates { kept_of_16, torn: false, pages, page, names_until, tail, chance }

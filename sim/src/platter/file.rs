@@ -328,7 +328,13 @@ impl File {
             if let Fate::Garbage { seed, over } = fate
                 && (is_new || over && changes())
             {
-                self.cached.set_sector(n, &garbage(seed ^ n));
+                let mut sector = self.cached.sector(n);
+                match over && seed % 2 == 0 {
+                    // Cut off at the end: a bit is wrong.
+                    true => sector[SECTOR_BYTES as usize / 2] ^= 1,
+                    false => sector = garbage(seed ^ n),
+                }
+                self.cached.set_sector(n, &sector);
             } else if let Fate::Torn(bytes) = fate {
                 let cut = usize::from(bytes) % SECTOR_BYTES as usize;
                 let mut sector = *versions[0];

@@ -46,7 +46,7 @@ pub enum Fate {
     /// For a length or a name the same as `Lost`.
     Torn(u16),
     /// A sector behind the last synced length holds whatever the device had there, which follows from `seed`; with `over`, so does
-    /// one that the power cut off while it was changed. For anything else the same as `Lost`.
+    /// one that the power cut off while it was changed, or it has a wrong bit. For anything else the same as `Lost`.
     #[allow(missing_docs)]
     Garbage { seed: u64, over: bool },
     /// One of the versions between: a page cache may have written back at any time. 0 is the last synced one.

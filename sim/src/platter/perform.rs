@@ -17,7 +17,13 @@ use std::collections::BTreeSet;
 impl Platter {
     /// Does `kind`; nothing of it is made durable unless `durable` (and no fault lies about it).
     pub(super) fn perform(&mut self, kind: OpKind, durable: bool) -> DiskResult {
-        let (harm, sync) = self.harm(&kind, durable)?;
+        let (harm, sync) = match self.harm(&kind, durable) {
+            Err(e) => {
+                self.withhold(&kind);
+                return Err(e);
+            }
+            Ok(harm) => harm,
+        };
         if changes_names(&kind) {
             self.found.clear();
         }

@@ -14,7 +14,7 @@ use super::names::NodeId;
 use super::{Platter, Role};
 use bytes::Bytes;
 use sordini_log::LogId;
-use sordini_log::disk::{BLOCK_BYTES, DiskError, DiskErrorKind, FileName, LogFile, ReadAt};
+use sordini_log::disk::{BLOCK_BYTES, DiskError, DiskErrorKind, FileName, LogFile, OpKind, ReadAt};
 use sordini_log::journal::Frame;
 use sordini_log::journal::block::{self, Found, Head};
 use sordini_wire::batch::walk;
@@ -266,6 +266,18 @@ impl Platter {
                 FileName::Journal(_) => self.appends_at(file, sector),
                 _ => Vec::new(),
             };
+            self.harmed.batches.extend(lost);
+        }
+    }
+
+    /// A read failed: of the journal a recovery asks for a single block only after it did not get the file, and what it does not get
+    /// then is lost to it.
+    pub(super) fn withhold(&mut self, kind: &OpKind) {
+        if let OpKind::Read { file: file @ FileName::Journal(_), at, len } = kind
+            && *len == BLOCK_BYTES as u64
+            && let Some(node) = self.names.find(&file.path())
+        {
+            let lost = self.appends_at(node, at / SECTOR_BYTES);
             self.harmed.batches.extend(lost);
         }
     }
