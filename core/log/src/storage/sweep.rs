@@ -145,15 +145,23 @@ impl Storage {
         if self.sweep.listing {
             return;
         }
-        // A log that was written, or deleted, meanwhile has nothing left to find.
-        self.sweep.todo.retain(|id| self.logs.get(id).is_some_and(|log| log.writer.unswept));
-        // While a deleted log may hold the name, what is there may be that one's.
-        let held = |id: &&LogId| remove::holds_name(&self.removals, &self.logs[id].dir.name);
-        let Some(id) = self.sweep.todo.iter().find(|id| !held(id)).copied() else { return };
-        self.sweep.todo.remove(&id);
-        self.sweep.listing = true;
-        let kind = OpKind::List { dir: DirName::Log(self.logs[&id].dir.clone()) };
-        out.push(DiskOp { kind, done: Done::Remove { log: id, step: LOG } });
+        let mut from = LogId(0);
+        while let Some(&id) = self.sweep.todo.range(from..).next() {
+            from = LogId(id.0 + 1);
+            let log = self.logs.get(&id).filter(|log| log.writer.unswept);
+            // While a deleted log may hold the name, what is there may be that one's.
+            if log.is_some_and(|log| remove::holds_name(&self.removals, &log.dir.name)) {
+                continue;
+            }
+            self.sweep.todo.remove(&id);
+            // One that was deleted meanwhile has nothing left to find.
+            if let Some(log) = log {
+                self.sweep.listing = true;
+                let kind = OpKind::List { dir: DirName::Log(log.dir.clone()) };
+                out.push(DiskOp { kind, done: Done::Remove { log: id, step: LOG } });
+                return;
+            }
+        }
     }
 }
 
