@@ -30,6 +30,10 @@ fn text(seed: u64) -> String {
     pace(&mut chance, &mut out);
     limits(&mut chance, &mut out);
     loads(&mut chance, &mut out);
+    if out.contains("message.max.bytes") {
+        // Of those who write everything may be refused.
+        out += "[[load]]\nkind = \"consume\"\nrate = \"5/s\"\n";
+    }
     faults(&mut chance, &mut out, span_s, over_budget);
     if !over_budget && chance.odds(1, 4) {
         sequels(&mut chance, &mut out, span_s);
