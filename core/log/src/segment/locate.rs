@@ -430,7 +430,12 @@ fn latest(walker: &mut Walker, at: u64, from: Offset, until: Offset) -> Result<F
     let mut first = Found::Nothing;
     let mut best: Option<Head> = None;
     let mut head = walker.head(at)?;
-    while let Some(h) = head.filter(|h| h.next <= until.0) {
+    while let Some(h) = head.filter(|h| h.base < until.0) {
+        if h.next > until.0 {
+            // What ends there does so between batches: the header of this one may be bad, and hide those behind it.
+            walker.batch(&h)?;
+            break;
+        }
         if h.base < from.0 && h.next > from.0 {
             // Its header speaks of records in front of `from` too.
             first = latest_of(&walker.batch(&h)?, from);

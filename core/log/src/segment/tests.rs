@@ -438,3 +438,18 @@ fn one_read_that_brought_the_wrong_bytes_is_no_damage() {
     let found = locate(&query, base, &log, &good.index, &good.time, good.segment.bytes);
     assert_eq!(found.expect("readable"), Found::Nothing);
 }
+
+/// A bit of a header made a batch seem to reach beyond the end of the log. The search for the largest timestamp took that for its end,
+/// and passed by all batches behind it.
+#[test]
+fn a_batch_that_seems_to_go_beyond_the_end_is_bad() {
+    let mut b = build(&[(vec![1], 10, false), (vec![2], 10, false), (vec![3], 10, false)]);
+    let (from, until) = (Offset(0), b.segment.next);
+    assert_eq!(b.ask(Query::TimeMax { from, until }), found((102, 3)));
+    // The last offset delta.
+    b.log.0[b.batches[1].0 as usize + 23] ^= 0x40;
+    let query = Query::TimeMax { from, until };
+    let files = (&b.log, &File(vec![]), &File(vec![]));
+    let answer = locate(&query, b.segment.base, files.0, files.1, files.2, b.segment.bytes);
+    assert_eq!(answer.expect_err("it is bad").kind, DiskErrorKind::Corrupt);
+}
