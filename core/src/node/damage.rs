@@ -77,8 +77,10 @@ impl Node {
         }
         match result {
             Ok(DiskOk::Found(Found::Damage { from, to })) => {
-                let (start, end) = (self.storage.start(log), self.storage.synced(log));
-                let (from, to) = (from.max(start), to.min(end));
+                // A page of a later segment may lie where this one should: what its batches are called says nothing of those.
+                let segment_end = self.storage.segment_end(log, suspicion.segment);
+                let end = self.storage.synced(log).min(segment_end.unwrap_or(from));
+                let (from, to) = (from.max(self.storage.start(log)), to.min(end));
                 if from >= to {
                     return;
                 }

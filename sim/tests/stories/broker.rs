@@ -326,8 +326,19 @@ pub struct Fetched {
 
 /// Produces one record.
 pub fn produce(topic: &'static str, value: &[u8], acks: i16, timeout_ms: i32) -> ProduceRequest {
+    produce_at(1_700_000_000_000, topic, value, acks, timeout_ms)
+}
+
+/// The same with this timestamp.
+pub fn produce_at(
+    at_ms: i64,
+    topic: &'static str,
+    value: &[u8],
+    acks: i16,
+    timeout_ms: i32,
+) -> ProduceRequest {
     let mut batch = BatchBuilder::new(Codec::None);
-    batch.push(1_700_000_000_000, None, Some(value), &[]);
+    batch.push(at_ms, None, Some(value), &[]);
     let records = Records::from(batch.build_batch().into_bytes());
     let data = PartitionProduceData { records: Some(records), ..Default::default() };
     let topic =

@@ -1,6 +1,6 @@
 //! What cannot be read is marked batch by batch, after a second look, and nothing else is.
 
-use crate::broker::{Broker, Fetched, PRODUCE, error, produce};
+use crate::broker::{Broker, Fetched, PRODUCE, error, produce, produce_at};
 use crate::cold;
 use sordini_core::seam::{DiskErrorKind, Event, Fact, FileSlice, Offset};
 use sordini_log::disk::{FileName, LogFile};
@@ -73,6 +73,32 @@ fn only_the_batches_that_are_bad_are_lost() {
         assert_eq!(broker.fetch("t", 6).expect("memory").error, KAFKA_STORAGE_ERROR, "for good");
         assert_eq!(broker.fetch("t", 12).expect("good").records.len(), 8);
     }
+}
+
+/// The pages of a later segment were written over those of one before it, and the last batch in them ended where that one does. Marked as
+/// lost was all up to the offset that the first of these batches has, and with it a good one of the later segment.
+#[test]
+fn a_page_of_a_later_segment_marks_nothing_there() {
+    let mut broker = Broker::new(cold());
+    broker.create("t", &[("segment.ms", "1000")]);
+    for n in 0..2 * RECORDS {
+        let at_ms = 1_700_000_000_000 + n / RECORDS * 5000;
+        let request = produce_at(at_ms, "t", &[n as u8; 100], -1, 1000);
+        let _: ProduceResponse = broker.ask(&request, PRODUCE).expect("memory");
+    }
+    broker.rest();
+    let later = format!("t-0/{RECORDS:020}.log");
+    let [mine, other] = [SEGMENT, &later].map(|path| broker.platter.content(path).expect("two"));
+    assert_eq!(mine.len(), other.len());
+    for (at, (mine, other)) in mine.iter().zip(other).enumerate() {
+        assert!(broker.platter.rot(SEGMENT, at as u64, mine ^ other));
+    }
+    broker.facts.clear();
+    let _ = broker.fetch("t", 0);
+    broker.rest();
+    assert_eq!(marks(&broker), [(0, RECORDS as u64)]);
+    let fetched = broker.fetch("t", RECORDS).expect("good batches");
+    assert_eq!(offsets(&fetched), (RECORDS..2 * RECORDS).collect::<Vec<_>>());
 }
 
 #[test]

@@ -444,6 +444,11 @@ impl Storage {
         (from < until).then_some(OpKind::Find { dir, segment, len, query })
     }
 
+    /// Offset after the last of the segment with this base; `None` if there is no such segment any more.
+    pub fn segment_end(&self, log: LogId, segment: Offset) -> Option<Offset> {
+        self.log(log).segments.iter().find(|s| s.base == segment).map(|s| s.next)
+    }
+
     /// Where the bytes of a [`Found::Range`] in the segment with this base are: file, first byte, length.
     /// `None` for any other answer.
     pub fn cold(
