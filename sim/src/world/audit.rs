@@ -21,6 +21,9 @@ use sordini_wire::message::metadata::{MetadataRequest, MetadataResponse};
 use sordini_wire::primitive::Reader;
 use std::collections::BTreeSet;
 
+/// So often is the same asked for: each time something else may have changed under the auditor's hands, but not for ever.
+const TRIES_MAX: u32 = 1000;
+
 /// How long the auditor waits for a broker or an answer.
 pub(super) const PATIENCE: u64 = 60 * SECOND;
 
@@ -166,7 +169,13 @@ impl World {
     ) -> Result<View, Failure> {
         let mut at = self.log_start(*conn, topic, part)?.max(from);
         let mut whole = View { start: at, end: at, ..View::default() };
+        let mut tries = (at, 0);
         loop {
+            tries = (at, if tries.0 == at { tries.1 + 1 } else { 1 });
+            if tries.1 > TRIES_MAX {
+                let what = format!("the auditor asked {TRIES_MAX} times for {part:?} at {at}");
+                return Err(Failure::new("liveness", what));
+            }
             let request = wire::fetch(topic, part.partition, at, 100_000, 0);
             let node = self.ledger.topics[usize::from(part.topic.0)].node;
             let bites = self.nodes[node as usize].platter.counts.bites;
