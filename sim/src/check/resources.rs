@@ -81,7 +81,7 @@ fn disk(remains: &Remains) -> Result<(), String> {
             return Err(format!("nobody names the file {path}, {bytes} bytes"));
         }
     }
-    // What is put without asking for room, such as the hard state of many logs at a start or a topic, may find no place while the
+    // What is put without asking for room, such as the hard state of many logs at a start, may find no place while the
     // checkpoint that would make one waits for just that: then the ring grows beyond its size, and stays so.
     let sizes = &remains.sizes.journal;
     // A process that ends before its first checkpoint is there has freed nothing, and the next one writes before it can.

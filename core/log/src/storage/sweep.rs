@@ -1,6 +1,6 @@
-//! Looking for leftovers of an earlier life, while serving: one listing at a time, of a log whose name a deleted one holds when that
-//! is gone. What a full disk could not
-//! remove (a file system that copies on write needs space even for that) is looked for again later.
+//! Looking for leftovers of an earlier life, while serving: one listing at a time, and that of a log whose name a deleted one
+//! holds once that is gone. What a full disk could not remove (a file system that copies on write needs space even for
+//! that) is looked for again later.
 //!
 //! Directories that end in `.<id>-delete` are removed. In a log's directory, segment files that
 //! nobody names (created after the checkpoint that recovery started from, or dropped shortly before
