@@ -19,6 +19,7 @@ mod check;
 mod cli;
 mod client;
 mod consume;
+mod cpu;
 mod dump;
 mod output;
 mod produce;

@@ -5,7 +5,6 @@
 //! this machine at this hour.
 
 mod consume;
-mod cpu;
 mod engine;
 mod limits;
 mod produce;

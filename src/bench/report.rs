@@ -1,7 +1,8 @@
 //! What a load came to, as a table or as JSON.
 
 use super::engine::Outcome;
-use super::{BenchArgs, Load, Row, cpu};
+use super::{BenchArgs, Load, Row};
+use crate::cpu;
 use crate::output::{count, print, size, table};
 use anyhow::Result;
 use clap::ValueEnum;

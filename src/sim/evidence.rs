@@ -76,8 +76,8 @@ pub struct Evidence {
     failed: u64,
     events: u64,
     simulated_s: f64,
-    /// Seconds of wall time, times the runs that went on at once.
-    core_s: f64,
+    /// Seconds of CPU time.
+    cpu_s: f64,
     disk_ops: u64,
     acked: u64,
     refused: u64,
@@ -105,7 +105,7 @@ impl Evidence {
             failed: failed.into(),
             events: sum.events,
             simulated_s: sum.simulated_s(),
-            core_s: took.as_secs_f64(),
+            cpu_s: took.as_secs_f64(),
             disk_ops: sum.disk_ops,
             acked: sum.tally.acked,
             refused: sum.tally.refused,
@@ -148,7 +148,7 @@ impl Evidence {
         self.failed += before.failed;
         self.events += before.events;
         self.simulated_s += before.simulated_s;
-        self.core_s += before.core_s;
+        self.cpu_s += before.cpu_s;
         self.disk_ops += before.disk_ops;
         self.acked += before.acked;
         self.refused += before.refused;
@@ -164,16 +164,16 @@ impl Evidence {
     }
 
     fn table(&self) -> String {
-        let Evidence { runs, failed, events, simulated_s, core_s, .. } = self;
-        let (hours, per_s) = (core_s / 3600.0, |n: f64| n / core_s.max(1e-9));
+        let Evidence { runs, failed, events, simulated_s, cpu_s, .. } = self;
+        let (hours, per_s) = (cpu_s / 3600.0, |n: f64| n / cpu_s.max(1e-9));
         let mut out = format!(
             "# Nights of the simulator\n\n`sordini sim nightly` wrote this, on fresh seeds only. Sources: {}; program: {}.\n\n\
-             {runs} runs, {failed} failed; {hours:.2} hours of one core.\n\n",
+             {runs} runs, {failed} failed; {hours:.2} hours of CPU time.\n\n",
             self.commit, self.program
         );
         let _ = writeln!(
             out,
-            "| | in all | a second of one core | median of a run |\n|---|---|---|---|"
+            "| | in all | a second of CPU time | median of a run |\n|---|---|---|---|"
         );
         let (median, rate) = (&self.spreads, |n: u64| format!("{:.0}", per_s(n as f64)));
         let sum = |map: &BTreeMap<String, u64>| map.values().sum::<u64>();

@@ -1,20 +1,24 @@
 //! What a command prints at its end: what was done, how fast, and what was reached.
 
 use super::evidence::{Evidence, Spreads};
+use crate::cpu;
 use sordini_sim::run::Report;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Reports of many runs, and when they began.
 pub struct Summary {
     sum: Report,
     spreads: Spreads,
     begun: Instant,
+    /// CPU time of this process until then.
+    idle: Duration,
 }
 
 impl Summary {
     /// The runs begin now.
     pub fn begin() -> Summary {
-        Summary { sum: Report::default(), spreads: Spreads::default(), begun: Instant::now() }
+        let (sum, spreads) = (Report::default(), Spreads::default());
+        Summary { sum, spreads, begun: Instant::now(), idle: cpu_time() }
     }
 
     /// Another run.
@@ -23,11 +27,9 @@ impl Summary {
         self.spreads.add(report);
     }
 
-    /// What these runs, of seeds from `from` on and `jobs` at once, add to a night.
-    pub fn evidence(&self, from: u64, failed: bool, jobs: usize) -> Evidence {
-        let cores = std::thread::available_parallelism().map_or(1, usize::from).min(jobs.max(1));
-        let took = self.begun.elapsed() * cores as u32;
-        Evidence::of(&self.sum, &self.spreads, from, failed, took)
+    /// What these runs, of seeds from `from` on, add to a night.
+    pub fn evidence(&self, from: u64, failed: bool) -> Evidence {
+        Evidence::of(&self.sum, &self.spreads, from, failed, cpu_time().saturating_sub(self.idle))
     }
 
     /// All of it together.
@@ -49,4 +51,9 @@ impl Summary {
             self.sum
         )
     }
+}
+
+/// CPU time of this process so far, all its threads together; nothing where the kernel does not tell.
+fn cpu_time() -> Duration {
+    cpu::used(std::process::id()).unwrap_or_default()
 }

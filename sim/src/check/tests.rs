@@ -189,6 +189,33 @@ fn a_record_that_goes_before_its_time_is_seen() {
 }
 
 #[test]
+fn what_is_damaged_counts_as_kept() {
+    // Record 1 is gone; of the other two, which follow it with 100 bytes each, the last is refused.
+    let gone = |bytes, heard: bool| {
+        let (mut ledger, mut views) = history();
+        let view = views.get_mut(&PART).expect("it is there");
+        if !heard {
+            ledger = Ledger::default();
+            for _ in 0..3 {
+                ledger.send(1, PART, true);
+            }
+            (0..2).for_each(|n| ledger.ack(id(n as u64 + 1), n, 0, (0, 0)));
+        }
+        (1..4).for_each(|n| ledger.weigh(id(n), 100));
+        ledger.retention.bytes = Some(bytes);
+        ledger.told_start(PART, Known::default(), 1, 2000).expect("anything may expire");
+        cut(view);
+        view.records.pop();
+        view.refused = vec![2];
+        (super::retention::ROW.check)(&ledger, &views)
+    };
+    for heard in [true, false] {
+        assert_eq!(gone(200, heard), Ok(()));
+        assert!(gone(201, heard).is_err());
+    }
+}
+
+#[test]
 fn an_offset_that_was_looked_up_wrongly_is_seen() {
     // Timestamps 10, 30 and 20 at offsets 0, 1 and 2.
     let looked = |timestamp, floor, found| {

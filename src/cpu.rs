@@ -1,4 +1,4 @@
-//! CPU time and memory of a broker on this machine, from /proc.
+//! CPU time and memory of a process on this machine, from /proc.
 
 use std::collections::BTreeSet;
 use std::fs;
