@@ -5,7 +5,8 @@
 //! before that. A process that begins has no monotonic time to compare with, and a machine often begins with a wrong clock;
 //! there the step is counted from when the journal's last group was written, which every group's footer says, also one that a checkpoint covers: what was
 //! dated while the clock was behind must not look old to the next process. After a
-//! longer absence that costs an hour and nothing else. Back is always believed: it makes things younger.
+//! longer absence that costs an hour and nothing else. Where there is no journal yet, the first thing that the process saw
+//! counts. Back is always believed: it makes things younger.
 //!
 //! Everything that is stored and later compared with the time is stored as this guard tells it, so that a wrong time, once
 //! doubted, vouches for itself in no later life.

@@ -25,6 +25,9 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
+/// How old records get where nobody says anything else, ms: Kafka's default, and ours.
+const RETENTION_MS: i64 = 7 * 24 * 3_600_000;
+
 /// A broker with its disk and its clock.
 #[derive(Clone, Debug)]
 pub struct Node {
@@ -74,6 +77,8 @@ pub struct Node {
     pub storms: Vec<Storm>,
     /// What ends the process at an operation of its disk.
     pub traps: Vec<Trap>,
+    /// Whether a process ever came so far that the journal says what time it was.
+    pub knows_the_time: bool,
     /// Whether this process read damage to something that recovery needs: it may have to give up.
     pub ruined: bool,
     /// Whether a process served after it had read such damage: what it wrote does not fit what comes back when that is mended.
@@ -156,6 +161,7 @@ impl Node {
             timers_early: 0,
             storms: Vec::new(),
             traps: Vec::new(),
+            knows_the_time: false,
             ruined: false,
             built_on_ruins: false,
             refusals: 0,
@@ -340,6 +346,11 @@ impl World {
         let at = node.now(*now);
         ledger.ahead_ms = ledger.ahead_ms.max(at.wall.0 - right_ms);
         ledger.behind_ms = ledger.behind_ms.max(right_ms - at.wall.0);
+        // A clock that is wrong from the start is believed, and then a default counts that no run is long enough for.
+        let boots = matches!(node.inbox.first(), Some(Event::Boot));
+        if boots && !node.knows_the_time && at.wall.0 - right_ms >= RETENTION_MS {
+            ledger.retention.ms.get_or_insert(RETENTION_MS);
+        }
         let count = node.inbox.len().min(EVENTS_PER_TURN_MAX);
         let idle = count == node.inbox.len();
         let told = story.is_some().then(Vec::new);
@@ -385,8 +396,9 @@ impl World {
                 _ => Kind::Fact,
             };
             self.tell_as(kind, Actor::Node(id), || format!("fact: {fact:?}"));
-            let node = &self.nodes[id as usize];
+            let node = &mut self.nodes[id as usize];
             match &fact {
+                Fact::Recovered { .. } => node.knows_the_time = true,
                 Fact::HighWatermark { log, offset } => {
                     self.watermarks.insert((id, *log), *offset);
                     continue;

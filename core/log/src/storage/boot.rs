@@ -111,8 +111,10 @@ const FILES_MAX: u32 = 1 << 11;
 
 impl Storage {
     /// Starts recovery. [`Note::Recovered`] or [`Note::Fatal`] ends it.
-    pub fn boot(&mut self, _now: Now, out: &mut Vec<DiskOp>) {
+    pub fn boot(&mut self, now: Now, out: &mut Vec<DiskOp>) {
         assert!(matches!(self.stage, Stage::New), "a storage boots once");
+        // A clock that jumps while a new directory is made has nothing else to be doubted by.
+        self.journal.look(now);
         self.stage = Stage::Listing { checkpoints: None, journal: None, root: None };
         let list = |dir, step| DiskOp { kind: OpKind::List { dir }, done: Done::Boot(step) };
         out.push(list(DirName::Checkpoint, LIST_CHECKPOINTS));
@@ -390,12 +392,13 @@ impl Storage {
             let why = journal_lost(name);
             return self.boot_failed(why, notes);
         }
+        let seen = self.journal.look(now);
         self.journal = match empty {
             true => Journal::create(self.config.journal),
             false => Journal::resume(&image, self.config.journal),
         };
         let number = checkpoint.as_ref().map_or(0, |c| c.number);
-        let mut rebuilt = match rebuild(now, checkpoint, image) {
+        let mut rebuilt = match rebuild(seen, checkpoint, image) {
             Ok(rebuilt) => rebuilt,
             Err(why) => return self.boot_failed(why, notes),
         };

@@ -11,7 +11,7 @@ use crate::home;
 use crate::id::{GroupSeq, LogDir, LogId};
 use crate::journal::recover;
 use crate::segment::{INDEX_ENTRY_BYTES, IndexEntry, Segment, TIME_ENTRY_BYTES, TimeEntry};
-use crate::time::Now;
+use crate::time::Wall;
 use bytes::Bytes;
 use sordini_wire::batch::walk;
 use std::collections::BTreeMap;
@@ -120,7 +120,7 @@ impl Check<'_> {
         {
             return self.damage("journal", boot::journal_lost(&orphan));
         }
-        let rebuilt = match rebuild(Now::default(), checkpoint, image) {
+        let rebuilt = match rebuild(Wall::default(), checkpoint, image) {
             Ok(rebuilt) => rebuilt,
             Err(why) => return self.damage("journal", why),
         };

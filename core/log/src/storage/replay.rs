@@ -13,7 +13,7 @@ use crate::journal::{Finding, Frame, FrameKind, Identity, JournalImage};
 use crate::log::Log;
 use crate::segment::{Head, LogConfig};
 use crate::span::Spans;
-use crate::time::{Now, Wall};
+use crate::time::Wall;
 use crate::writer::{Home, Stale};
 use sordini_mutant::mutant;
 use sordini_wire::batch::Batch;
@@ -39,8 +39,11 @@ pub(super) struct Rebuilt {
 }
 
 /// Builds the logs; the text of an error says what does not fit and where.
+///
+/// # Parameters
+/// - `seen`: the time as this process has seen it.
 pub(super) fn rebuild(
-    now: Now,
+    seen: Wall,
     checkpoint: Option<Checkpoint>,
     image: JournalImage,
 ) -> Result<Rebuilt, String> {
@@ -49,7 +52,7 @@ pub(super) fn rebuild(
     let segments = checkpoint.logs.iter().filter_map(|l| l.segments.last());
     let known = image.wall_before.or(image.groups.iter().find_map(|group| group.wall));
     let known = known.or(segments.map(|s| s.created).max());
-    let wall = mutant!(B19, known.unwrap_or(now.wall), now.wall);
+    let wall = mutant!(B19, known.unwrap_or(seen), seen);
     let starts = starts_of(&image);
     let restored = |l: SavedLog| (l.dir.log, restore(l, &starts));
     let mut rebuilt = Rebuilt {
