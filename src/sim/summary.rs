@@ -10,15 +10,15 @@ pub struct Summary {
     sum: Report,
     spreads: Spreads,
     begun: Instant,
-    /// CPU time of this process until then.
-    idle: Duration,
+    /// CPU time that this process had used by then.
+    cpu_before: Duration,
 }
 
 impl Summary {
     /// The runs begin now.
     pub fn begin() -> Summary {
         let (sum, spreads) = (Report::default(), Spreads::default());
-        Summary { sum, spreads, begun: Instant::now(), idle: cpu_time() }
+        Summary { sum, spreads, begun: Instant::now(), cpu_before: cpu_time() }
     }
 
     /// Another run.
@@ -29,7 +29,13 @@ impl Summary {
 
     /// What these runs, of seeds from `from` on, add to a night.
     pub fn evidence(&self, from: u64, failed: bool) -> Evidence {
-        Evidence::of(&self.sum, &self.spreads, from, failed, cpu_time().saturating_sub(self.idle))
+        Evidence::of(
+            &self.sum,
+            &self.spreads,
+            from,
+            failed,
+            cpu_time().saturating_sub(self.cpu_before),
+        )
     }
 
     /// All of it together.
