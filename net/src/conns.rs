@@ -83,15 +83,39 @@ impl Conns {
         })
     }
 
-    /// Collects what has happened, up to about `events_max` events behind what is in `batch`.
-    pub fn gather(&mut self, now: Mono, batch: &mut Vec<Event>, events_max: usize) {
+    /// Puts in line whoever the bell names, and hands out file bytes. [`Conns::start_reads`] should follow: what comes
+    /// next is read while these are written.
+    pub fn hear(&mut self, now: Mono) {
         self.now = now;
+        let mut ready = std::mem::take(&mut self.ready);
+        self.bell.take_ready(&mut ready);
+        for token in ready.drain(..) {
+            match token {
+                Token::Listener(index) => self.door.wake(index),
+                Token::Conn(id) => {
+                    if let Some(conn) = self.conns.get_mut(&id) {
+                        conn.socket.taken();
+                        line_up(&mut self.line, id, conn);
+                    }
+                }
+            }
+        }
+        self.ready = ready;
+        let mut answers = std::mem::take(&mut self.answers);
+        self.bell.take_answers(&mut answers);
+        for answer in answers.drain(..) {
+            self.answer(answer);
+        }
+        self.answers = answers;
+    }
+
+    /// Collects what was heard, up to about `events_max` events behind what is in `batch`.
+    pub fn gather(&mut self, batch: &mut Vec<Event>, events_max: usize) {
         for id in self.unsettled.drain(..) {
             if let Some(conn) = self.conns.get_mut(&id) {
                 conn.inflow.settle();
             }
         }
-        self.hear();
         self.lose_patience();
         batch.extend(self.events.drain(..));
         self.accept(batch);
@@ -154,37 +178,16 @@ impl Conns {
         self.conns.values().all(|c| c.outflow.is_empty())
     }
 
-    /// Puts in line whoever the bell names, and hands out file bytes.
-    fn hear(&mut self) {
-        let mut ready = std::mem::take(&mut self.ready);
-        self.bell.take_ready(&mut ready);
-        for token in ready.drain(..) {
-            match token {
-                Token::Listener(index) => self.door.wake(index),
-                Token::Conn(id) => {
-                    if let Some(conn) = self.conns.get_mut(&id) {
-                        conn.socket.taken();
-                        line_up(&mut self.line, id, conn);
-                    }
-                }
-            }
-        }
-        self.ready = ready;
-        let mut answers = std::mem::take(&mut self.answers);
-        self.bell.take_answers(&mut answers);
-        for answer in answers.drain(..) {
-            self.answer(answer);
-        }
-        self.answers = answers;
-    }
-
     fn answer(&mut self, FileAnswer { conn: id, result }: FileAnswer) {
         let Some(conn) = self.conns.get_mut(&id) else { return };
         let before = conn.outflow.held();
         let outcome = conn.outflow.answer(result);
         self.held = self.held - before + conn.outflow.held();
         match outcome {
-            Ok(()) => line_up(&mut self.line, id, conn),
+            Ok(()) => {
+                self.wants.push(id);
+                line_up(&mut self.line, id, conn);
+            }
             Err(failed) => {
                 let Failed { log, generation, at, error } = *failed;
                 let (file, why) = (at.file.path(), &error.detail);

@@ -105,7 +105,9 @@ impl<M: Machine, H: Host> Loop<'_, M, H> {
             self.stop = Some(now + self.options.grace);
             self.batch.push(Event::Shutdown);
         }
-        self.conns.gather(now, &mut self.batch, self.options.turn_events_max);
+        self.conns.hear(now);
+        self.start_reads();
+        self.conns.gather(&mut self.batch, self.options.turn_events_max);
         if self.machine.deadline().is_some_and(|at| at <= now) {
             self.batch.push(Event::Tick);
         }
@@ -145,7 +147,9 @@ impl<M: Machine, H: Host> Loop<'_, M, H> {
         self.conns.close_all();
         loop {
             let now = self.host.now().mono;
-            self.conns.gather(now, &mut self.batch, self.options.turn_events_max);
+            self.conns.hear(now);
+            self.start_reads();
+            self.conns.gather(&mut self.batch, self.options.turn_events_max);
             self.batch.clear();
             self.start_reads();
             if self.conns.is_flushed() || now >= until {

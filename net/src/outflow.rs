@@ -2,7 +2,8 @@
 //!
 //! A file piece is read in chunks of whole, checked record batches: one chunk is being written, the next is being read.
 //! A chunk is asked for only when the piece's turn has come, so a connection that does not read holds two chunks at
-//! the most, and one small one when file bytes are short in the whole process.
+//! the most, and one small one when file bytes are short in the whole process. The head of a response leaves together
+//! with its first chunk: alone it would only wake the peer too early.
 
 use crate::system::Stream;
 use bytes::{Buf, Bytes};
@@ -17,6 +18,8 @@ use tokio::io::AsyncWrite;
 const SLICES_MAX: usize = 64;
 /// Most that is written to one connection in one go, in bytes: the others wait meanwhile.
 const WRITE_BYTES_MAX: u64 = 1 << 20;
+/// A piece of memory up to so many bytes is the head of the file piece behind it.
+const HEAD_BYTES_MAX: usize = 4 << 10;
 /// An emptied queue gives its memory back beyond this many pieces.
 const QUEUE_KEPT_MAX: usize = 32;
 
@@ -125,10 +128,10 @@ impl Outflow {
         }
     }
 
-    /// The next read that the piece in front wants, if any. The caller starts it. `ahead` allows it
+    /// The next read that the file piece wants whose turn has come, if any. The caller starts it. `ahead` allows it
     /// while an earlier chunk is still being written.
     pub fn want(&mut self, chunk_bytes: u32, ahead: bool) -> Option<Want> {
-        let Some(Piece::File(piece)) = self.queue.front_mut() else { return None };
+        let piece = file_due(&mut self.queue)?;
         let idle = piece.asked == 0 && piece.rest.len > 0;
         let room = piece.chunks.is_empty() || (ahead && piece.chunks.len() == 1);
         if !(idle && room) {
@@ -141,9 +144,7 @@ impl Outflow {
 
     /// The read that was wanted is over.
     pub fn answer(&mut self, result: Result<Bytes, DiskError>) -> Result<(), Box<Failed>> {
-        let Some(Piece::File(piece)) = self.queue.front_mut() else {
-            panic!("a file answer without a file piece in front");
-        };
+        let piece = file_due(&mut self.queue).expect("a file answer is for a piece that is due");
         assert!(piece.asked > 0, "a file answer that nobody asked for");
         self.held -= u64::from(std::mem::take(&mut piece.asked));
         let failed = |error| {
@@ -169,13 +170,18 @@ impl Outflow {
     fn write(&self, stream: &mut Stream, cx: &mut Context<'_>) -> Option<Poll<io::Result<usize>>> {
         let mut slices = [IoSlice::new(&[]); SLICES_MAX];
         let mut n = 0;
+        // Whether the slice before is the head of a file, if a file follows.
+        let mut head = false;
         'gather: for piece in &self.queue {
             match piece {
                 Piece::Memory(bytes) => {
                     slices[n] = IoSlice::new(bytes);
                     n += 1;
+                    head = is_head(bytes);
                 }
                 Piece::File(file) => {
+                    n -= usize::from(head && file.chunks.is_empty());
+                    head = false;
                     for chunk in file.chunks.iter().take(SLICES_MAX - n) {
                         slices[n] = IoSlice::new(chunk);
                         n += 1;
@@ -226,4 +232,19 @@ impl Outflow {
             }
         }
     }
+}
+
+/// The file piece whose turn has come: nothing is in front of it but its head.
+fn file_due(queue: &mut VecDeque<Piece>) -> Option<&mut FilePiece> {
+    let mut pieces = queue.iter_mut();
+    match (pieces.next()?, pieces.next()) {
+        (Piece::File(piece), _) => Some(piece),
+        (Piece::Memory(bytes), Some(Piece::File(piece))) if is_head(bytes) => Some(piece),
+        _ => None,
+    }
+}
+
+/// Whether a piece in front of a file is short enough to leave together with it.
+fn is_head(bytes: &Bytes) -> bool {
+    bytes.len() <= HEAD_BYTES_MAX
 }

@@ -152,11 +152,33 @@ fn an_answer_that_comes_after_the_connection_is_gone_is_dropped() {
     });
     let mut stream = broker.connect();
     stream.write_all(&frame(b"f")).unwrap();
-    expect(&mut stream, b"head");
+    broker.wait("the read", |_| late.lock().unwrap().len() == 1);
     drop(stream);
     broker.wait("the end", |seen| seen.closed.len() == 1);
     for reply in late.lock().unwrap().drain(..) {
         reply(Ok(segment.slice(1000..2000)));
     }
     echo(&mut broker.connect(), b"the others go on");
+}
+
+#[test]
+fn the_head_of_a_response_leaves_with_its_first_chunk() {
+    let segment = Bytes::from(pattern(SEGMENT_BYTES, 9));
+    let (machine, want) = machine(&segment);
+    let (asked, reads) = std::sync::mpsc::channel();
+    let broker = Broker::with(machine, options(), move |slice, len, reply: ReadReply| {
+        asked.send((slice.at as usize, len as usize, reply)).unwrap();
+    });
+    let mut stream = broker.connect();
+    stream.write_all(&frame(b"f")).unwrap();
+    let (at, len, reply) = reads.recv().unwrap();
+    let patience = stream.read_timeout().unwrap();
+    stream.set_read_timeout(Some(Duration::from_millis(50))).unwrap();
+    assert!(stream.read(&mut [0; 1]).is_err(), "the head came alone");
+    stream.set_read_timeout(patience).unwrap();
+    reply(Ok(segment.slice(at..at + len)));
+    // The next chunk is asked for whether or not the peer takes this one.
+    let (next, ..) = reads.recv().unwrap();
+    assert_eq!(next, at + len);
+    expect(&mut stream, &want[..4 + len]);
 }
