@@ -11,6 +11,8 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 START_MAX = 90.0  # seconds until a broker must answer
+REST_WITHIN = 20.0  # seconds that a broker gets to come to rest
+AT_REST = 0.1  # processors that a broker at rest may use
 POLL = 0.0005  # between two attempts to reach one that starts
 
 
@@ -122,6 +124,25 @@ class Broker:
             if line.startswith("VmRSS:"):
                 return int(line.split()[1]) * 1024
         raise RuntimeError(f"{self.name} has no VmRSS")
+
+
+    def processor_seconds(self):
+        """Processor time that it has used."""
+        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rsplit(") ", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def settle(self):
+        """Waits until it is at rest: what the load before has left is on the disk, or deleted, and not measured with the next.
+
+        Kafka deletes a topic's files a minute later, which no rest waits for.
+        """
+        flush_disk()
+        until = time.monotonic() + REST_WITHIN
+        while time.monotonic() < until:
+            before = self.processor_seconds()
+            time.sleep(1)
+            if self.processor_seconds() - before < AT_REST:
+                return
 
 
 class Sordini(Broker):

@@ -6,7 +6,8 @@
 Kafka runs twice: as it comes (acknowledges from the page cache), and synced (log.flush.interval.messages=1, which is
 what Sordini does always). All three take turns on the same disk, in `--dir`; each figure is the median of its runs.
 The loads are those of `sordini bench`, the client is the same for all; librdkafka is driven by kcat. The bare disk
-and the bare loopback are measured around each of Sordini's loads.
+and the bare loopback are measured around each of Sordini's loads. Before each load its broker comes to rest, so that what
+the one before left to be written or deleted is not measured with it.
 
 Needs Java 17, Maven (Kafka comes from Maven Central, once) and kcat. The machine should have nothing else to do: the
 load before the first measurement is printed. Exit code 1 if a measurement failed, not if a requirement was missed.
@@ -56,12 +57,13 @@ class Bench:
         base = [self.program, "bench", load, "--broker", broker.address, "--json"]
         return [*base, "--seconds", str(seconds), "--warm-up", str(warm), *map(str, options)]
 
-    def run(self, broker, load, *options, limits=False, seconds=None):
+    def run(self, broker, load, *options, limits=False, seconds=None, rested=True):
         command = self.command(broker, load, *options, seconds=seconds)
         if limits:
             command += ["--limits", str(self.args.dir)]
         for patience in range(6, -1, -1):
-            flush_disk()
+            if rested:
+                broker.settle()
             done = subprocess.run(command, capture_output=True, text=True)
             if done.returncode == 0:
                 return json.loads(done.stdout)
@@ -148,7 +150,7 @@ def librdkafka(table, bench, broker):
             for n in range(count):
                 at = n % 4096 * RECORD
                 file.write(piece[at : at + RECORD] + b"\n")
-    flush_disk()
+    broker.settle()
     in_memory(lines)
     options = ["-X", "acks=all", "-X", "linger.ms=5", "-X", "queue.buffering.max.messages=1000000"]
     before, since = os.times(), time.monotonic()
@@ -228,7 +230,7 @@ def checkpoints(table, bench, broker):
         text=True,
     )
     time.sleep(2)
-    busy = bench.run(broker, "latency", seconds=seconds)
+    busy = bench.run(broker, "latency", seconds=seconds, rested=False)
     _, error = beside.communicate()
     if beside.returncode != 0:
         raise RuntimeError(f"{broker.name}: the load beside: {error.strip()}")
@@ -262,7 +264,7 @@ def deletion(table, bench, broker):
 
     timer = threading.Timer(bench.warm_up(broker, "latency") + seconds / 2, delete)
     timer.start()
-    during = bench.run(broker, "latency", seconds=seconds)
+    during = bench.run(broker, "latency", seconds=seconds, rested=False)
     timer.join()
     if failed:
         raise failed[0]
@@ -339,7 +341,7 @@ def parsed():
     parser.add_argument("--out", type=Path, help="the table goes here too [default: DIR/table.md]")
     parser.add_argument("--port", type=int, default=22050, help="and the next five")
     parser.add_argument("--profile", default="release", help="Cargo profile of Sordini")
-    parser.add_argument("--records", type=int, default=500_000, help="that librdkafka writes")
+    parser.add_argument("--records", type=int, default=1_000_000, help="that librdkafka writes")
     parser.add_argument("--big-bytes", type=int, default=BIG_TOPIC_BYTES, help="of the topic that is deleted")
     args = parser.parse_args()
     unknown = [name for name in args.only.split(",") if name not in MEASURES]
