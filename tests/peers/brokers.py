@@ -125,7 +125,6 @@ class Broker:
                 return int(line.split()[1]) * 1024
         raise RuntimeError(f"{self.name} has no VmRSS")
 
-
     def processor_seconds(self):
         """Processor time that it has used."""
         fields = Path(f"/proc/{self.process.pid}/stat").read_text().rsplit(") ", 1)[1].split()
