@@ -31,6 +31,7 @@ fn tiny(seed: u64) -> Arc<Scenario> {
         write_bytes_min = {}
         write_linger_ms = {}
         piece_bytes_max = {}
+        piece_grain_bytes = {}
         sync_bytes_max = {}
         backlog_bytes_max = {}
         pieces_max = {}
@@ -55,6 +56,7 @@ fn tiny(seed: u64) -> Arc<Scenario> {
         1 + chance.below(2000),
         1 + chance.below(10),
         500 + chance.below(3000),
+        1 + chance.below(300),
         500 + chance.below(6000),
         4000 + chance.below(60_000),
         1 + chance.below(3),

@@ -294,6 +294,9 @@ impl Log {
         }
         self.faulty.remove(to, Offset(u64::MAX));
         self.writer.target = self.writer.target.map(|t| t.min(to));
+        if self.written == to {
+            self.writer.fall_back();
+        }
         self.writer.goal = self.writer.goal.min(to);
         // Completions of the life before are dropped, so nothing is under way in this one.
         self.writer.piece = None;
@@ -311,7 +314,7 @@ impl Log {
         match at {
             Some((segment, at)) if segment == last.base => {
                 last.bytes = at;
-                if written > to {
+                if written > to || self.writer.overshoots() {
                     self.writer.stale = Some(Stale::of(last));
                 }
             }

@@ -3,6 +3,8 @@
 //! A log has at most one *piece* under way: a handful of operations that run in order and are counted
 //! off as they come back. If one of them found the disk full the whole piece is done again later, with
 //! the same bytes at the same places. A piece never leaves a segment, so the sync at its end covers it.
+//! A long one ends with a whole block, if need be inside a batch, whose other bytes come first in the next one:
+//! whole blocks go past the page cache, and none is written twice.
 //!
 //! What the order of operations guarantees: the directory and its name are durable before the first
 //! piece; a new file's name is durable before `file_synced` passes its base, and so before a checkpoint
@@ -14,6 +16,7 @@ use crate::id::{Generation, Offset};
 use crate::log::Log;
 use crate::segment::{INDEX_ENTRY_BYTES, Segment, TIME_ENTRY_BYTES};
 use crate::storage::StorageConfig;
+use crate::time::Mono;
 use bytes::Bytes;
 use smallvec::SmallVec;
 use sordini_mutant::mutant;
@@ -60,11 +63,31 @@ pub(crate) struct Piece {
     left: u32,
     /// Bytes of batches in it.
     bytes: u64,
+    /// Bytes behind them of the batch that follows.
+    ahead: u64,
     /// Whether it syncs indexes.
     indexes: bool,
     /// Whether the disk was too full for one of them.
     refused: bool,
 }
+
+/// Batches of one segment that a piece writes.
+#[derive(Clone, Copy, Debug, Default)]
+struct Run {
+    /// Behind the last of them.
+    next: Offset,
+    /// Byte of the segment where the piece ends.
+    end: u64,
+    /// Their bytes.
+    bytes: u64,
+    /// Bytes behind them of the batch that follows, before `end`.
+    ahead: u64,
+    /// Whether it ends early, with a whole block.
+    early: bool,
+}
+
+/// A piece that would have fewer whole blocks does not end with one: little is gained.
+const WHOLE_BLOCKS_MIN: u64 = 4;
 
 /// How far the files are, beside the cursors of the log itself.
 #[derive(Clone, Debug, Default)]
@@ -73,6 +96,8 @@ pub(crate) struct Writer {
     pub piece: Option<Piece>,
     /// What was durable when its turn came: it goes on until this is written.
     pub goal: Offset,
+    /// Bytes of the first batch that is not written which its segment has already: the last piece filled its block.
+    ahead: u64,
     /// Bytes written to the current segment since its last sync.
     unsynced_bytes: u64,
     /// The same since the last sync of its indexes.
@@ -91,8 +116,8 @@ pub(crate) struct Writer {
     pub target: Option<Offset>,
     /// Whether it stands in the storage's queue of logs that should be written now.
     pub ready: bool,
-    /// Whether it stands in the queue of those that may wait a little.
-    pub dirty: bool,
+    /// Until when it may wait, if it stands in the queue of those that may wait a little.
+    pub due: Option<Mono>,
 }
 
 /// How a completed piece ended.
@@ -114,6 +139,21 @@ impl Writer {
     /// There may be files of the segment with this base.
     pub fn lays(&mut self, base: Offset) {
         self.laid = self.laid.max(Offset(base.0 + 1));
+    }
+
+    /// Whether its segment may have bytes behind what is written.
+    pub fn overshoots(&self) -> bool {
+        self.busy() || self.ahead > 0
+    }
+
+    /// Whether the piece under way ends inside a batch.
+    pub fn splits_a_batch(&self) -> bool {
+        self.piece.is_some_and(|piece| piece.ahead > 0)
+    }
+
+    /// The batch whose first bytes its segment has is gone.
+    pub fn fall_back(&mut self) {
+        self.ahead = 0;
     }
 
     /// Whether the disk was too full for something of the piece under way.
@@ -141,10 +181,10 @@ impl Log {
             return false;
         }
         let mut ops = Vec::with_capacity(8);
-        let (step, bytes) = match self.writer.home {
-            Home::Missing => (self.make_home(&mut ops), 0),
+        let (step, run) = match self.writer.home {
+            Home::Missing => (self.make_home(&mut ops), Run::default()),
             Home::Made if self.written == self.synced || self.leaves_a_file() => {
-                (self.sync_piece(&mut ops), 0)
+                (self.sync_piece(&mut ops), Run::default())
             }
             Home::Made => {
                 let first = self.cache.from(self.written).next();
@@ -152,10 +192,14 @@ impl Log {
                 self.write_piece(config, &mut ops)
             }
         };
+        if run.early {
+            self.writer.goal = run.next; // what is left over may wait for what completes its block
+        }
         // Only an index is written with a sync of its own; that of a new home comes before any index.
         let indexes = ops.iter().any(|op| matches!(op, OpKind::Write { sync: true, .. }));
         let left = ops.len() as u32;
-        self.writer.piece = Some(Piece { step, left, bytes, indexes, refused: false });
+        let Run { bytes, ahead, .. } = run;
+        self.writer.piece = Some(Piece { step, left, bytes, ahead, indexes, refused: false });
         let done = Done::Segment { log: self.dir.log, generation, step };
         out.extend(ops.into_iter().map(|kind| DiskOp { kind, done }));
         true
@@ -186,43 +230,87 @@ impl Log {
     }
 
     /// Batches of one segment from `written` on.
-    fn write_piece(&self, config: &StorageConfig, ops: &mut Vec<OpKind>) -> (SegmentStep, u64) {
+    fn write_piece(&self, config: &StorageConfig, ops: &mut Vec<OpKind>) -> (SegmentStep, Run) {
         let first =
             self.cache.from(self.written).next().expect("the cache holds what is not written");
-        let (segment, at, mut bytes, mut next) = (first.segment, first.at, 0, self.written);
-        let mut slices = SmallVec::new();
-        for entry in self.cache.from(self.written) {
-            let len = entry.bytes.len() as u64;
-            if entry.next > self.synced || entry.segment != segment {
-                break;
-            }
-            if bytes > 0 && bytes + len > config.piece_bytes_max {
-                break;
-            }
-            if len > 0 {
-                slices.push(entry.bytes.clone());
-            }
-            (bytes, next) = (bytes + len, entry.next);
+        let (segment, at) = (first.segment, first.at + self.writer.ahead);
+        let mut run = self.run(config);
+        let info = self.segments[self.segment_of(segment).expect("its batches are cached")];
+        let closes =
+            run.next == info.next && self.segments.last().is_some_and(|s| s.base > segment);
+        let target = self.writer.target.filter(|t| self.file_synced < *t && *t <= run.next);
+        let full = self.writer.unsynced_bytes + run.bytes >= config.sync_bytes_max;
+        let syncs = closes || target.is_some() || full;
+        let whole = self.whole_blocks(run, config.piece_grain_bytes);
+        let gains = whole.end >= at + WHOLE_BLOCKS_MIN * config.piece_grain_bytes;
+        let wanted = target.unwrap_or(Offset(self.written.0 + 1));
+        if gains && !closes && wanted <= whole.next {
+            run = whole;
         }
         self.cut_leftovers(segment, at, ops);
         ops.push(OpKind::Write {
             file: self.file(LogFile::Segment(segment)),
             at,
-            data: Data::Slices(slices),
+            data: Data::Slices(self.slices(segment, at, run.end)),
             sync: false,
         });
-        self.write_indexes(segment, next, at == 0, ops);
+        self.write_indexes(segment, run.next, at == 0, ops);
         if mutant!(S07, at == 0, false) {
             ops.push(OpKind::SyncDir { dir: DirName::Log(self.dir.clone()) });
         }
-        let info = self.segments[self.segment_of(segment).expect("its batches are cached")];
-        let closes = next == info.next && self.segments.last().is_some_and(|s| s.base > segment);
-        let wanted = self.writer.target.is_some_and(|t| self.file_synced < t && t <= next);
-        if closes || wanted || self.writer.unsynced_bytes + bytes >= config.sync_bytes_max {
-            self.sync_files(&info, closes || self.indexes_due(bytes), ops);
-            return (SegmentStep::Synced { next }, bytes);
+        if syncs {
+            self.sync_files(&info, closes || self.indexes_due(run.bytes), ops);
+            return (SegmentStep::Synced { next: run.next }, run);
         }
-        (SegmentStep::Written { next }, bytes)
+        (SegmentStep::Written { next: run.next }, run)
+    }
+
+    /// The durable batches of one segment from `written` on, as many as a piece holds.
+    fn run(&self, config: &StorageConfig) -> Run {
+        let mut run = Run { next: self.written, ..Run::default() };
+        let mut segment = None;
+        for entry in self.cache.from(self.written) {
+            let len = entry.bytes.len() as u64;
+            let fits = run.bytes == 0 || run.bytes + len <= config.piece_bytes_max;
+            if entry.next > self.synced
+                || entry.segment != *segment.get_or_insert(entry.segment)
+                || !fits
+            {
+                break;
+            }
+            let (next, end, bytes) = (entry.next, entry.at + len, run.bytes + len);
+            run = Run { next, end, bytes, ..run };
+        }
+        run
+    }
+
+    /// The run, ended at the last multiple of `grain` bytes of its file. It may hold no whole batch then.
+    fn whole_blocks(&self, run: Run, grain: u64) -> Run {
+        let end = run.end - run.end % grain;
+        let mut whole = Run { next: self.written, end, early: true, ..Run::default() };
+        for entry in self.cache.from(self.written).take_while(|e| e.next <= run.next) {
+            let len = entry.bytes.len() as u64;
+            if entry.at + len > end {
+                whole.ahead = end.saturating_sub(entry.at);
+                break;
+            }
+            (whole.next, whole.bytes) = (entry.next, whole.bytes + len);
+        }
+        whole
+    }
+
+    /// The bytes `at .. end` of a segment, which are in the cache and not before `written`.
+    fn slices(&self, segment: Offset, at: u64, end: u64) -> SmallVec<[Bytes; 2]> {
+        let mut slices = SmallVec::new();
+        let entries = self.cache.from(self.written);
+        for entry in entries.take_while(|e| e.segment == segment && e.at < end) {
+            let from = at.saturating_sub(entry.at) as usize;
+            let to = entry.bytes.len().min((end - entry.at) as usize);
+            if from < to {
+                slices.push(entry.bytes.slice(from..to));
+            }
+        }
+        slices
     }
 
     /// Syncs the segment that `written` is in; those before it were synced when they closed.
@@ -324,9 +412,9 @@ impl Log {
         }
         match step {
             SegmentStep::Made => self.writer.home = Home::Made,
-            SegmentStep::Written { next } => self.advance(next, piece.bytes),
+            SegmentStep::Written { next } => self.advance(next, &piece),
             SegmentStep::Synced { next } => {
-                self.advance(next, piece.bytes);
+                self.advance(next, &piece);
                 self.file_synced = self.file_synced.max(next);
                 self.writer.unsynced_bytes = 0;
                 if piece.indexes {
@@ -355,17 +443,18 @@ impl Log {
         bytes
     }
 
-    fn advance(&mut self, next: Offset, bytes: u64) {
-        self.reach(next, bytes);
-        self.writer.unsynced_bytes += bytes;
-        self.writer.unsynced_index_bytes += bytes;
+    fn advance(&mut self, next: Offset, piece: &Piece) {
+        self.reach(next, piece.bytes);
+        self.writer.ahead = piece.ahead;
+        self.writer.unsynced_bytes += piece.bytes;
+        self.writer.unsynced_index_bytes += piece.bytes;
     }
 
     fn reach(&mut self, next: Offset, bytes: u64) {
         if next > self.written {
             self.writer.stale = None;
         }
-        self.written = next;
+        (self.written, self.writer.ahead) = (next, 0);
         self.written_bytes += bytes;
         while self.marks.front().is_some_and(|m| m.last() < next) {
             self.marks.pop_front();

@@ -19,7 +19,7 @@ use bincode::enc::{Encode, Encoder, EncoderImpl};
 use bincode::error::{DecodeError, EncodeError};
 
 /// Number of this encoding.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// Where the bytes of a trace go: into memory, or only into a hash.
 pub trait Sink {

@@ -242,6 +242,7 @@ fields!(StorageConfig {
     write_bytes_min,
     write_linger_ms,
     piece_bytes_max,
+    piece_grain_bytes,
     sync_bytes_max,
     backlog_bytes_max,
     pieces_max,

@@ -65,6 +65,7 @@ fn storage(chance: &mut Chance, out: &mut String) {
     let _ = writeln!(out, "write_bytes_min = {}", 1 + chance.below(2000));
     let _ = writeln!(out, "write_linger_ms = {}", 1 + chance.below(20));
     let _ = writeln!(out, "piece_bytes_max = {}", 500 + chance.below(3000));
+    let _ = writeln!(out, "piece_grain_bytes = {}", 1 + chance.below(300));
     let _ = writeln!(out, "sync_bytes_max = {}", 500 + chance.below(6000));
     let _ = writeln!(out, "backlog_bytes_max = {}", 4000 + chance.below(60_000));
 }

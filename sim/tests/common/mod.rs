@@ -20,6 +20,7 @@ pub fn tiny(seed: u64) -> StorageConfig {
         write_bytes_min: 1 + chance.below(2000),
         write_linger_ms: 1 + chance.below(10),
         piece_bytes_max: 500 + chance.below(3000),
+        piece_grain_bytes: 1 + chance.below(300),
         sync_bytes_max: 500 + chance.below(6000),
         backlog_bytes_max: 4000 + chance.below(60_000),
         pieces_max: 1 + chance.below(3) as u32,

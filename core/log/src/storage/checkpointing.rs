@@ -103,9 +103,7 @@ impl Storage {
                 *id
             })
             .collect();
-        for id in &logs {
-            self.queue_write(now, *id);
-        }
+        self.queue_writes(now, &logs);
         let taken = Taken { file, from: open_seq, ends };
         self.checkpointing.state = State::Waiting { taken, through, logs };
         self.pump(now, out);

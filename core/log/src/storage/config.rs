@@ -1,5 +1,6 @@
 //! How a shard's storage behaves: sizes and delays, with the values that production uses.
 
+use crate::disk::BLOCK_BYTES;
 use crate::journal::JournalConfig;
 
 /// Configuration of [`super::Storage`].
@@ -16,6 +17,9 @@ pub struct StorageConfig {
     pub write_linger_ms: u64,
     /// Bytes of a piece.
     pub piece_bytes_max: u64,
+    /// A piece that no sync follows ends at a multiple of so many bytes of its file, if it can: whole blocks go past the
+    /// page cache, where a block that the next piece completes is written twice.
+    pub piece_grain_bytes: u64,
     /// A segment is synced once so many bytes of it are not. The disk starts their way out much earlier, or a sync
     /// would hold up the journal's.
     pub sync_bytes_max: u64,
@@ -39,6 +43,7 @@ impl Default for StorageConfig {
             write_bytes_min: 256 << 10,
             write_linger_ms: 1000,
             piece_bytes_max: 512 << 10,
+            piece_grain_bytes: BLOCK_BYTES as u64,
             sync_bytes_max: 8 << 20,
             backlog_bytes_max: 96 << 20,
             pieces_max: 16,

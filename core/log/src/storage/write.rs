@@ -1,9 +1,10 @@
 //! Which log is written when, and how many at a time.
 //!
 //! A log waits until enough durable bytes have come together or the first of them has waited for
-//! `write_linger_ms`; a checkpoint, or a cache that cannot shrink otherwise, makes it go at once. A few
-//! pieces of different logs are under way at the same time, so that nothing else in the store lane waits
-//! long behind them.
+//! `write_linger_ms`. A checkpoint, or a cache that cannot shrink otherwise, makes it go at once, and so do
+//! segments that are too far behind. Those that waited longest go first: they make the largest pieces. A few
+//! pieces of different logs are under way at the same time, so that nothing else in the store lane waits long
+//! behind them.
 
 use super::{Storage, remove};
 use crate::disk::{
@@ -16,14 +17,15 @@ use crate::storage::Note;
 use crate::time::{Mono, Now};
 use crate::writer::{Home, Progress};
 use sordini_reach::Reach;
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
 /// The queues of logs that want to be written.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Writes {
     /// To be written now.
     ready: VecDeque<LogId>,
-    /// To be written at that time, if not sooner.
+    /// To be written at that time, if not sooner: whoever waits longest is in front. Logs that were written
+    /// meanwhile are not taken out.
     dirty: VecDeque<(Mono, LogId)>,
     /// Pieces under way.
     pieces: u32,
@@ -49,22 +51,34 @@ impl Writes {
 impl Storage {
     /// Puts the log into the queue where it belongs, if it wants to be written at all.
     pub(super) fn queue_write(&mut self, now: Now, id: LogId) {
-        let behind = self.is_behind();
         let Some(log) = self.logs.get_mut(&id) else { return };
         if !log.wants_piece() || log.writer.ready {
             return;
         }
-        let enough = behind || log.waiting_bytes() >= self.config.write_bytes_min;
+        let enough = log.waiting_bytes() >= self.config.write_bytes_min;
         // What was begun is finished, over the ends of segments.
         let begun = log.written < log.writer.goal;
         if enough || begun || log.writer.target.is_some_and(|t| log.file_synced < t) {
             log.writer.ready = true;
             self.writes.ready.push_back(id);
-        } else if !log.writer.dirty {
-            log.writer.dirty = true;
+        } else if log.writer.due.is_none() {
             let due = now.mono.after_ms(self.config.write_linger_ms);
+            log.writer.due = Some(due);
             self.writes.dirty.push_back((due, id));
         }
+    }
+
+    /// Queues logs that a checkpoint waits for. First those that would be next anyhow: they have most to write.
+    pub(super) fn queue_writes(&mut self, now: Now, ids: &BTreeSet<LogId>) {
+        let dirty: Vec<_> = self.writes.dirty.iter().filter(|w| self.still_waits(w)).collect();
+        let first: Vec<_> =
+            dirty.into_iter().map(|(_, id)| *id).filter(|id| ids.contains(id)).collect();
+        first.iter().chain(ids).for_each(|id| self.queue_write(now, *id));
+    }
+
+    /// Whether the log was not written since it came to the queue.
+    fn still_waits(&self, (due, id): &(Mono, LogId)) -> bool {
+        self.logs.get(id).is_some_and(|log| log.writer.due == Some(*due))
     }
 
     /// Starts what may start: pieces of logs, steps of a checkpoint, things that a full disk refused.
@@ -85,24 +99,33 @@ impl Storage {
             let generation = Generation { boot: self.boot, cut: log.cut };
             if log.start_piece(generation, &self.config, out) {
                 self.writes.pieces += 1;
+                self.reached.mark_if(Reach::BatchSplit, log.writer.splits_a_batch());
             }
         }
         self.step_checkpoint(out);
     }
 
     fn next_to_write(&mut self, now: Now) -> Option<LogId> {
-        if let Some(id) = self.writes.ready.pop_front() {
-            if let Some(log) = self.logs.get_mut(&id) {
-                log.writer.ready = false;
-            }
-            return Some(id);
-        }
-        let behind = self.is_behind();
-        let (_, id) = self.writes.dirty.pop_front_if(|(due, _)| behind || *due <= now.mono)?;
+        let id = match self.writes.ready.pop_front() {
+            Some(id) => id,
+            None => self.longest_waiting(now)?,
+        };
         if let Some(log) = self.logs.get_mut(&id) {
-            log.writer.dirty = false;
+            (log.writer.ready, log.writer.due) = (false, None);
         }
         Some(id)
+    }
+
+    /// The first of those that may wait no longer. Who is behind catches up with few large pieces, not with many small
+    /// ones, so whoever waited longest goes first then too.
+    fn longest_waiting(&mut self, now: Now) -> Option<LogId> {
+        let behind = self.is_behind();
+        loop {
+            let next = self.writes.dirty.pop_front_if(|(due, _)| behind || *due <= now.mono)?;
+            if self.still_waits(&next) {
+                return Some(next.1);
+            }
+        }
     }
 
     /// One operation of a piece came back.

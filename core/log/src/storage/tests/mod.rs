@@ -8,6 +8,7 @@ mod lookups;
 mod lost;
 mod mem;
 mod passed;
+mod pieces;
 mod starts;
 
 use super::*;
@@ -44,6 +45,7 @@ pub fn config() -> StorageConfig {
         write_bytes_min: 4 << 10,
         write_linger_ms: 5,
         piece_bytes_max: 8 << 10,
+        piece_grain_bytes: 512,
         sync_bytes_max: 8 << 10,
         backlog_bytes_max: 1 << 20,
         pieces_max: 2,
