@@ -7,7 +7,7 @@
 
 use super::Fate;
 use super::image::{Base, Image, PAGE_BYTES, SECTOR_BYTES, Sector};
-use super::veil::{Shown, Veil};
+use super::veil::{Bite, Shown, Veil};
 use crate::digest::Digest;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
@@ -145,14 +145,22 @@ impl File {
         self.lied.retain(|_, lie| lie.owner != owner);
     }
 
-    /// A veil was looked at: whose it is, and whether that is the first time.
-    pub fn bite(&mut self, n: u64) -> Option<(u32, bool)> {
+    /// A veil was looked at.
+    pub fn bite(&mut self, n: u64) -> Option<Bite> {
         let veil = self.veils.get_mut(&n)?;
-        let (owner, first) = (veil.owner, !std::mem::replace(&mut veil.bitten, true));
+        let first = !std::mem::replace(&mut veil.bitten, true);
+        let bite = Bite { owner: veil.owner, first, open: veil.open };
         if veil.once {
             self.veils.remove(&n);
         }
-        Some((owner, first))
+        Some(bite)
+    }
+
+    /// Whether the file ends inside a batch that this veil hides.
+    pub fn leave_open(&mut self, n: u64, open: bool) {
+        if let Some(veil) = self.veils.get_mut(&n) {
+            veil.open = open;
+        }
     }
 
     /// Whether a veil hides anything of these bytes.
@@ -353,7 +361,7 @@ impl File {
         for (n, lie) in std::mem::take(&mut self.lied) {
             if deniable(n) {
                 let Lie { held, owner, .. } = lie;
-                self.veil(n, Veil { shown: Shown::Bytes(held), owner, once: false, bitten: false });
+                self.veil(n, Veil::new(Shown::Bytes(held), owner));
             }
         }
     }

@@ -43,6 +43,26 @@ pub struct Veil {
     pub once: bool,
     /// Whether anybody has looked at it.
     pub bitten: bool,
+    /// Whether the file ended inside a batch that it hides when somebody looked last: which one that is shows later.
+    pub open: bool,
+}
+
+impl Veil {
+    /// A veil that stays, and that nobody has looked at.
+    pub fn new(shown: Shown, owner: u32) -> Veil {
+        Veil { shown, owner, once: false, bitten: false, open: false }
+    }
+}
+
+/// A veil that somebody looks at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Bite {
+    /// Number of the strike that laid it.
+    pub owner: u32,
+    /// Whether nobody looked before.
+    pub first: bool,
+    /// Whether it may hide a batch that was not there as a whole when somebody did.
+    pub open: bool,
 }
 
 /// Offsets of a log whose bytes lie under a veil that was read.
@@ -101,12 +121,12 @@ pub(super) fn unreadable(sector: u64) -> DiskError {
 impl Platter {
     /// Lays a veil over a sector. False if what it hides is not durable, or is the same.
     pub fn veil(&mut self, file: NodeId, sector: u64, shown: Shown, owner: u32) -> bool {
-        self.lay(file, sector, Veil { shown, owner, once: false, bitten: false })
+        self.lay(file, sector, Veil::new(shown, owner))
     }
 
     /// The same until it was read.
     pub fn veil_once(&mut self, file: NodeId, sector: u64, shown: Shown, owner: u32) -> bool {
-        self.lay(file, sector, Veil { shown, owner, once: true, bitten: false })
+        self.lay(file, sector, Veil { once: true, ..Veil::new(shown, owner) })
     }
 
     fn lay(&mut self, file: NodeId, sector: u64, veil: Veil) -> bool {
@@ -247,21 +267,24 @@ impl Platter {
     pub(super) fn met(&mut self, name: &FileName, file: NodeId, sectors: BTreeSet<u64>) {
         for sector in sectors {
             let Some(content) = self.files.get_mut(&file) else { return };
-            let Some((owner, first)) = content.bite(sector) else { continue };
+            let Some(Bite { owner, first, open }) = content.bite(sector) else { continue };
             self.counts.bites += 1;
             self.harmed.vital |= is_vital(name);
             if let FileName::Log(dir, _) = name {
                 self.bitten.insert(dir.log);
             }
-            if !first {
+            if !first && !open {
                 continue;
             }
-            if !self.struck.contains(&owner) {
+            if first && !self.struck.contains(&owner) {
                 self.struck.push(owner);
             }
             let lost = match name {
                 FileName::Log(dir, LogFile::Segment(_)) => {
-                    batches_at(dir.log, &content.read(0, content.len()), sector, content)
+                    let segment = content.read(0, content.len());
+                    let (lost, open) = batches_at(dir.log, &segment, sector, content);
+                    content.leave_open(sector, open);
+                    lost
                 }
                 FileName::Journal(_) => self.appends_at(file, sector),
                 _ => Vec::new(),
@@ -341,13 +364,15 @@ const JOURNAL_RECENT: u64 = 40;
 /// misdirected is full of good ones.
 const PROOF_BYTES: u64 = 16 << 10;
 
-/// The batches of a segment that veils spoil together with the one or two that this sector holds a piece of.
-fn batches_at(log: LogId, segment: &[u8], sector: u64, file: &File) -> Vec<Damaged> {
+/// The batches of a segment that veils spoil together with the one or two that this sector holds a piece of, and whether
+/// the file ends inside another such batch.
+fn batches_at(log: LogId, segment: &[u8], sector: u64, file: &File) -> (Vec<Damaged>, bool) {
     let struck = sector * SECTOR_BYTES..(sector + 1) * SECTOR_BYTES;
     // Those since the last that are proof enough, how many up to the last bad one, and where the good ones behind it begin.
     let (mut found, mut spoilt, mut good_from) = (Vec::new(), 0, None);
     let mut is_here = false;
-    for placed in walk(segment).map_while(Result::ok) {
+    let mut batches = walk(segment);
+    for placed in batches.by_ref().map_while(Result::ok) {
         let (start, header) = (placed.position as u64, placed.batch.header());
         let bytes = start..start + header.size() as u64;
         let (from, to) = (header.base_offset() as u64, header.next_offset() as u64);
@@ -368,7 +393,9 @@ fn batches_at(log: LogId, segment: &[u8], sector: u64, file: &File) -> Vec<Damag
         }
     }
     found.truncate(if is_here { spoilt } else { 0 });
-    found
+    let rest = batches.position() as u64..segment.len() as u64;
+    let is_open = !rest.is_empty() && rest.start < struck.end && struck.start < rest.end;
+    (found, is_open)
 }
 
 /// What a path is for, as far as veils are laid.
