@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Sordini beside Apache Kafka 4.3.1 and beside the machine's limits: one table, all of it from one run.
 
-    tests/peers/compare.py [--runs 3] [--seconds 10] [--only NAME,NAME] [--dir DIR] [--out FILE]
+    tests/peers/compare.py [--runs 3] [--seconds 10] [--only NAME,NAME] [--alone] [--dir DIR] [--out FILE]
 
 Kafka runs twice: as it comes (acknowledges from the page cache), and synced (log.flush.interval.messages=1, which is
 what Sordini does always). All three take turns on the same disk, in `--dir`; each figure is the median of its runs.
@@ -131,10 +131,12 @@ def of_bench(table, who, load, result):
 
 def loads(table, bench, broker):
     is_ours = isinstance(broker, Sordini)
-    for load in ("latency", "small", "large", "consume", "spread"):
+    for load in ("latency", "large", "consume", "small", "spread"):
         of_bench(table, broker.name, load, bench.run(broker, load, limits=is_ours))
-    share = 100 * table.rows["spread: requests"]["values"][broker.name][-1]
-    share /= table.rows["small: requests"]["values"][broker.name][-1]
+    # One partition right before and right after: between two loads a minute apart this machine changes more than they differ.
+    one = [table.rows["small: requests"]["values"][broker.name][-1]]
+    one.append(bench.run(broker, "small")["requests_per_second"])
+    share = 100 * table.rows["spread: requests"]["values"][broker.name][-1] / statistics.mean(one)
     table.add("spread: of one partition", broker.name, share, "%")
 
 
@@ -312,7 +314,7 @@ def shown(value):
 
 def markdown(table, names, args):
     required = {measure: (sign, value) for measure, sign, value in REQUIRED}
-    cache = table.median(LIBRDKAFKA, names[1])
+    cache = table.median(LIBRDKAFKA, "Kafka, page cache")
     if cache is not None:
         required[LIBRDKAFKA] = (+1, 2 * cache)
     head = ["measure", "unit", "machine's limit", *names, "required", ""]
@@ -337,6 +339,7 @@ def parsed():
     parser.add_argument("--seconds", type=float, default=10, help="of each load that are counted")
     parser.add_argument("--warm-up", type=float, default=10, help="seconds before, of Kafka and of spread; else 3")
     parser.add_argument("--only", default=",".join(MEASURES), help="of " + ", ".join(MEASURES))
+    parser.add_argument("--alone", action="store_true", help="Sordini beside the machine's limits, without Kafka")
     parser.add_argument("--dir", type=Path, default=ROOT / "target" / "peers", help="on the disk to be measured")
     parser.add_argument("--out", type=Path, help="the table goes here too [default: DIR/table.md]")
     parser.add_argument("--port", type=int, default=22050, help="and the next five")
@@ -347,7 +350,7 @@ def parsed():
     unknown = [name for name in args.only.split(",") if name not in MEASURES]
     if unknown:
         parser.error(f"unknown: {', '.join(unknown)}; there are {', '.join(MEASURES)}")
-    for tool in ("java", "mvn", "kcat", "cargo"):
+    for tool in ("kcat", "cargo") if args.alone else ("java", "mvn", "kcat", "cargo"):
         if shutil.which(tool) is None:
             parser.error(f"{tool} is missing")
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
@@ -365,15 +368,15 @@ def main():
     subprocess.run(["cargo", "build", "--quiet", "--profile", args.profile, "--bin", "sordini"], cwd=ROOT, check=True)
     folder = "debug" if args.profile == "dev" else args.profile
     program = str(ROOT / "target" / folder / "sordini")
-    jars = args.dir / "kafka-jars"
-    fetch_kafka(jars)
     bench, table, failures = Bench(args, program), Table(), []
-    synced = ("log.flush.interval.messages=1",)
-    brokers = [
-        Sordini("Sordini", args.dir / "sordini", args.port, program),
-        Kafka("Kafka, page cache", args.dir / "kafka", args.port + 2, jars),
-        Kafka("Kafka, synced", args.dir / "kafka-synced", args.port + 4, jars, synced),
-    ]
+    brokers = [Sordini("Sordini", args.dir / "sordini", args.port, program)]
+    if not args.alone:
+        jars, synced = args.dir / "kafka-jars", ("log.flush.interval.messages=1",)
+        fetch_kafka(jars)
+        brokers += [
+            Kafka("Kafka, page cache", args.dir / "kafka", args.port + 2, jars),
+            Kafka("Kafka, synced", args.dir / "kafka-synced", args.port + 4, jars, synced),
+        ]
     names = [broker.name for broker in brokers]
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the brokers end with us
     try:
