@@ -59,6 +59,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use sordini_log::disk::{Completion, Disk, DiskOk, DiskOp, DiskResult, Done, Lane, OpKind};
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use store::{Ran, SyncJob};
@@ -66,9 +67,13 @@ use transfer::Stage;
 
 /// Free space is asked for again after this time at the earliest.
 const FREE_AGE_MAX: Duration = Duration::from_millis(100);
-/// Segments synced at the same time: they share the file system's own journal, so that a checkpoint which waits for a
-/// thousand of them waits a third of the time.
+/// Segments synced at the same time where a sync is slow: there they share the file system's own journal, so that a
+/// checkpoint which waits for a thousand of them waits a third of the time.
 const SYNC_THREADS: usize = 8;
+/// The same where a sync is fast: more only get into each other's way, a tenth of the broker's CPU time under 1,000 partitions.
+const FAST_SYNC_THREADS: usize = 2;
+/// A sync that took longer was slow.
+const SLOW_SYNC: Duration = Duration::from_millis(2);
 /// How much the store lane's thread stands back behind the others.
 const STORE_NICENESS: i32 = 5;
 /// How long the store lane waits for something better to do between two steps of a removal.
@@ -112,6 +117,8 @@ struct Shared {
     journal: Queue<DiskOp>,
     store: Queue<DiskOp>,
     syncs: Queue<SyncJob>,
+    /// Whether the last of them was slow.
+    slow_sync: AtomicBool,
     reads: Queue<ReadJob>,
     pool: Arc<Pool>,
     completions: Completions,
@@ -137,6 +144,7 @@ impl RealDisk {
             journal: Queue::new(),
             store: Queue::new(),
             syncs: Queue::new(),
+            slow_sync: AtomicBool::new(false),
             reads: Queue::new(),
             pool: Arc::default(),
             completions: Completions::new(wake),
@@ -281,7 +289,12 @@ impl Shared {
                         Ran::Over(done, result) => self.answer(done, result),
                         Ran::Removing => {}
                         Ran::Syncing(job) => {
-                            assert!(self.syncs.push(job).is_ok(), "only this thread closes it");
+                            let slow = self.slow_sync.load(Ordering::Relaxed);
+                            let awake = if slow { SYNC_THREADS } else { FAST_SYNC_THREADS };
+                            assert!(
+                                self.syncs.push(job, awake).is_ok(),
+                                "only this thread closes it"
+                            );
                         }
                     }
                     self.store.finish();
@@ -298,7 +311,9 @@ impl Shared {
     fn sync_thread(&self) {
         let _ = rustix::process::nice(STORE_NICENESS);
         while let Some(job) = self.syncs.take() {
+            let begun = Instant::now();
             let (done, result) = job.run(&self.files);
+            self.slow_sync.store(begun.elapsed() > SLOW_SYNC, Ordering::Relaxed);
             self.answer(done, result);
             self.syncs.finish();
         }

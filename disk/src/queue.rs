@@ -57,14 +57,15 @@ impl<T> Queue<T> {
         }
     }
 
-    /// Adds one item; gives it back if the queue is closed.
-    pub(crate) fn push(&self, item: T) -> Result<(), T> {
+    /// Adds one item; gives it back if the queue is closed. A thread that sleeps is woken for it if fewer than `awake` run:
+    /// one of those that do takes it otherwise.
+    pub(crate) fn push(&self, item: T, awake: usize) -> Result<(), T> {
         let mut state = self.lock();
         if state.closed {
             return Err(item);
         }
         state.items.push_back(item);
-        let wake = state.asleep > 0;
+        let wake = state.asleep > 0 && state.running < awake.max(1);
         drop(state);
         if wake {
             self.ready.notify_one();
@@ -162,5 +163,44 @@ impl Completions {
     /// Moves all answers to the end of `into`.
     pub(crate) fn drain(&self, into: &mut Vec<Completion>) {
         into.append(&mut self.answers.lock().expect("a disk thread panicked"));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_runs_takes_what_nobody_is_woken_for() {
+        let queue = Queue::new();
+        let taken = Mutex::new(Vec::new());
+        let (begun, begins) = std::sync::mpsc::sync_channel(0);
+        let (go_on, goes_on) = std::sync::mpsc::channel::<()>();
+        let goes_on = Mutex::new(goes_on);
+        std::thread::scope(|threads| {
+            let work = || {
+                while let Some(item) = queue.take() {
+                    begun.send(item).expect("the test waits");
+                    goes_on.lock().expect("alone").recv().expect("the test says so");
+                    taken.lock().expect("alone").push((item, std::thread::current().id()));
+                    queue.finish();
+                }
+            };
+            threads.spawn(work);
+            threads.spawn(work);
+            while queue.lock().asleep < 2 {
+                std::thread::yield_now();
+            }
+            queue.push(1, 1).expect("open");
+            assert_eq!(begins.recv(), Ok(1));
+            queue.push(2, 1).expect("open");
+            assert_eq!(queue.lock().asleep, 1, "one is enough");
+            go_on.send(()).expect("it waits");
+            assert_eq!(begins.recv(), Ok(2));
+            go_on.send(()).expect("it waits");
+            queue.close();
+        });
+        let taken = taken.into_inner().expect("over");
+        assert_eq!(taken[0].1, taken[1].1, "by the same thread: {taken:?}");
     }
 }

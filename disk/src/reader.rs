@@ -41,7 +41,7 @@ impl FileReader {
     pub fn read_checked(&self, file: FileName, at: u64, len: u32, about: u32, reply: Reply) {
         let range = Range { file, at, len, about };
         let job = ReadJob::Checked { range, reply };
-        if let Err(ReadJob::Checked { range, reply }) = self.shared.reads.push(job) {
+        if let Err(ReadJob::Checked { range, reply }) = self.shared.reads.push(job, usize::MAX) {
             let detail = format!("cannot read {}: the disk was closed", range.file.path());
             reply(Err(refused(DiskErrorKind::Io, detail)));
         }

@@ -108,8 +108,8 @@ pub fn run(args: &ServeArgs) -> Result<()> {
     let share = (disk_bytes / 8).max(3 * storage.journal.file_bytes);
     storage.journal.bytes = config.journal_bytes.min(share);
     storage.reserve_bytes = storage.reserve_bytes.min(disk_bytes / 5);
-    // While a checkpoint empties one half of the ring the other must not run full.
-    storage.backlog_bytes_max = storage.journal.bytes * 3 / 8;
+    // While a checkpoint empties one half of the ring the other must not run full. The more may wait, the larger are the pieces.
+    storage.backlog_bytes_max = storage.journal.bytes / 2;
     // Two groups fit the smallest file: what a file may lose at its end counts as lost.
     let smallest = storage.journal.file_bytes.min(storage.journal.first_file_bytes);
     storage.journal.group_bytes_max = storage.journal.group_bytes_max.min(smallest / 2);

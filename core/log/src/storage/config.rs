@@ -39,13 +39,13 @@ impl Default for StorageConfig {
     fn default() -> StorageConfig {
         StorageConfig {
             journal: JournalConfig::default(),
-            cache_bytes_max: 128 << 20,
+            cache_bytes_max: 168 << 20,
             write_bytes_min: 256 << 10,
             write_linger_ms: 1000,
             piece_bytes_max: 512 << 10,
             piece_grain_bytes: BLOCK_BYTES as u64,
             sync_bytes_max: 8 << 20,
-            backlog_bytes_max: 96 << 20,
+            backlog_bytes_max: 128 << 20,
             pieces_max: 16,
             reserve_bytes: 128 << 20,
             retry_ms: 500,
