@@ -70,7 +70,7 @@ const FREE_AGE_MAX: Duration = Duration::from_millis(100);
 /// Segments synced at the same time where a sync is slow: there they share the file system's own journal, so that a
 /// checkpoint which waits for a thousand of them waits a third of the time.
 const SYNC_THREADS: usize = 8;
-/// The same where a sync is fast: more only get into each other's way, a tenth of the broker's CPU time under 1,000 partitions.
+/// The same where a sync is fast: more get into each other's way, which costs CPU time under 1,000 partitions.
 const FAST_SYNC_THREADS: usize = 2;
 /// A sync that took longer was slow.
 const SLOW_SYNC: Duration = Duration::from_millis(2);

@@ -68,7 +68,6 @@ pub fn storage(root: &Params<'_>) -> Result<StorageConfig, BadInput> {
         ("write_bytes_min", &mut sizes.write_bytes_min),
         ("write_linger_ms", &mut sizes.write_linger_ms),
         ("piece_bytes_max", &mut sizes.piece_bytes_max),
-        ("piece_grain_bytes", &mut sizes.piece_grain_bytes),
         ("sync_bytes_max", &mut sizes.sync_bytes_max),
         ("backlog_bytes_max", &mut sizes.backlog_bytes_max),
         ("reserve_bytes", &mut sizes.reserve_bytes),
@@ -76,6 +75,8 @@ pub fn storage(root: &Params<'_>) -> Result<StorageConfig, BadInput> {
     ] {
         *field = table.number(key, 0..1 << 40)?.unwrap_or(*field);
     }
+    sizes.piece_grain_bytes =
+        table.number("piece_grain_bytes", 1..1 << 40)?.unwrap_or(sizes.piece_grain_bytes);
     sizes.pieces_max =
         table.number("pieces_max", 1..1000)?.unwrap_or(u64::from(sizes.pieces_max)) as u32;
     table.finish()?;

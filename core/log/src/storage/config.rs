@@ -17,8 +17,9 @@ pub struct StorageConfig {
     pub write_linger_ms: u64,
     /// Bytes of a piece.
     pub piece_bytes_max: u64,
-    /// A piece that no sync follows ends at a multiple of so many bytes of its file, if it can: whole blocks go past the
-    /// page cache, where a block that the next piece completes is written twice.
+    /// A piece of at least four times so many bytes ends at a multiple of them in its file, unless a checkpoint or the
+    /// end of the segment wants more: whole blocks go past the page cache, where a block that the next piece completes
+    /// is written twice. Not 0.
     pub piece_grain_bytes: u64,
     /// A segment is synced once so many bytes of it are not. The disk starts their way out much earlier, or a sync
     /// would hold up the journal's.
