@@ -21,7 +21,7 @@ pub(super) fn is_damage(e: &DiskError) -> bool {
     matches!(e.kind, DiskErrorKind::Corrupt | DiskErrorKind::Io)
 }
 
-/// The first bad batches of `from .. until`, next to each other, among the `bytes_max` bytes from the batch at `at`
+/// The first bad batches of `from .. until`, next to each other and nothing beyond, among the `bytes_max` bytes from the batch at `at`
 /// on, which begins with offset `due` or is bad.
 pub(super) fn find(
     walker: &mut Walker,
@@ -50,7 +50,8 @@ pub(super) fn find(
         }
         (at, due) = (place, next);
     }
-    Ok(bad.map_or(Found::Nothing, |from| Found::Damage { from, to: Offset(due) }))
+    // A base offset that rotted may name a batch of far behind. What nobody asked for may be in no file yet.
+    Ok(bad.map_or(Found::Nothing, |from| Found::Damage { from, to: until.min(Offset(due)) }))
 }
 
 /// What stands where a batch should.

@@ -369,6 +369,18 @@ fn a_batch_within_a_record_is_not_taken_for_one_of_the_log() {
     assert_eq!(found, Found::Damage { from: Offset(101), to: Offset(102) });
 }
 
+/// A base offset is covered by no CRC: rotten, it made the last batch of a file one of far behind, and all up to there was called bad, also
+/// what is in no file yet.
+#[test]
+fn what_is_bad_ends_where_the_look_ends() {
+    let mut b = build(&[(vec![1], 10, false), (vec![2], 10, false), (vec![3], 10, false)]);
+    let until = b.segment.next;
+    b.log.0[b.batches[1].0 as usize + 70] ^= 0x40; // in its record
+    b.log.0[b.batches[2].0 as usize + 6] ^= 0x02;
+    let found = b.ask(Query::Damage { from: Offset(100), until, bytes_max: 1 << 20 });
+    assert_eq!(found, Found::Damage { from: Offset(101), to: until });
+}
+
 /// Its batches are as good as any, and nothing in them says of which log they are: what stands around the page does.
 #[test]
 fn a_page_of_another_log_is_damage_and_none_of_it_is_served() {
