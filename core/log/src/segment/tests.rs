@@ -381,6 +381,30 @@ fn what_is_bad_ends_where_the_look_ends() {
     assert_eq!(found, Found::Damage { from: Offset(101), to: until });
 }
 
+proptest! {
+    #[test]
+    fn whatever_rots_the_second_look_speaks_of_what_it_was_asked_about(
+        batches in batches(),
+        flips in prop::collection::vec((any::<prop::sample::Index>(), 0..8u32), 1..6),
+        (from, until) in any::<(prop::sample::Index, prop::sample::Index)>(),
+    ) {
+        let mut b = build(&batches);
+        for (at, bit) in &flips {
+            let at = at.index(b.log.0.len());
+            b.log.0[at] ^= 1 << bit;
+        }
+        let (a, z) = (from.index(batches.len()), until.index(batches.len()));
+        let (from, until) = (Offset(b.batches[a.min(z)].2), Offset(b.batches[a.max(z)].3));
+        match b.ask(Query::Damage { from, until, bytes_max: u64::MAX }) {
+            Found::Nothing => {}
+            Found::Damage { from: first, to } => {
+                prop_assert!(first < to && from < to && to <= until, "{first}..{to} of {from}..{until}");
+            }
+            other => prop_assert!(false, "{other:?}"),
+        }
+    }
+}
+
 /// Its batches are as good as any, and nothing in them says of which log they are: what stands around the page does.
 #[test]
 fn a_page_of_another_log_is_damage_and_none_of_it_is_served() {

@@ -19,7 +19,8 @@
 //! A checkpoint that looked damaged, or could not be read, may look well to the next process: a read may bring the wrong bytes
 //! once. By then what it says of segments is not true any more, for they were cut and are being refilled from the one that
 //! was believed instead. So that one is made `current` and a `next` is removed, durably, before anything is cut ([`naming`]). Its
-//! bytes are written once more first: a `next` whose sync failed reads well from the page cache, and no later sync would write it.
+//! bytes are written once more first: a `next` whose sync failed reads well from the page cache, and no later sync would write it. The name
+//! waits until that sync has returned, for it may fail as well.
 //!
 //! A process that was killed leaves names that only the page cache knows: a checkpoint renamed and not synced, a new
 //! journal file. Whoever goes on from them (and writes over the journal that the checkpoint before needs) must first make them
@@ -45,7 +46,7 @@ use bytes::Bytes;
 use smallvec::SmallVec;
 use sordini_mutant::mutant;
 use sordini_reach::Reach;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// Where boot recovery is. See the module's table.
 #[derive(Clone, Debug)]
@@ -77,7 +78,7 @@ pub(super) enum Stage {
         blocks: BTreeMap<(u32, u32), Bytes>,
     },
     Naming {
-        left: u32,
+        todo: VecDeque<OpKind>,
         rebuilt: Box<Rebuilt>,
     },
     Sealing {
@@ -216,15 +217,7 @@ impl Storage {
                     self.replay(now, checkpoints, journal, out, notes);
                 }
             }
-            Stage::Naming { left, .. } => {
-                *left -= 1;
-                if *left == 0
-                    && let Stage::Naming { rebuilt, .. } =
-                        std::mem::replace(&mut self.stage, Stage::Failed)
-                {
-                    self.adopt(now, *rebuilt, out, notes);
-                }
-            }
+            Stage::Naming { .. } => self.name_next(now, out, notes),
             Stage::New | Stage::Sealing { .. } | Stage::Serving | Stage::Failed => {}
         }
     }
@@ -416,8 +409,21 @@ impl Storage {
         if mutant!(B21, named.is_empty(), true) {
             return self.adopt(now, rebuilt, out, notes);
         }
-        self.stage = Stage::Naming { left: named.len() as u32, rebuilt: Box::new(rebuilt) };
-        out.extend(named.into_iter().map(|kind| DiskOp { kind, done: Done::Boot(NAME) }));
+        self.stage = Stage::Naming { todo: named.into(), rebuilt: Box::new(rebuilt) };
+        self.name_next(now, out, notes);
+    }
+
+    /// The next step of [`naming`], if the one before was done. Never two at once: a rename behind a sync that fails would make
+    /// `current` what no later sync writes.
+    fn name_next(&mut self, now: Now, out: &mut Vec<DiskOp>, notes: &mut Vec<Note>) {
+        let Stage::Naming { todo, .. } = &mut self.stage else { return };
+        if let Some(kind) = todo.pop_front() {
+            out.push(DiskOp { kind, done: Done::Boot(NAME) });
+        } else if let Stage::Naming { rebuilt, .. } =
+            std::mem::replace(&mut self.stage, Stage::Failed)
+        {
+            self.adopt(now, *rebuilt, out, notes);
+        }
     }
 
     fn adopt(&mut self, now: Now, rebuilt: Rebuilt, out: &mut Vec<DiskOp>, notes: &mut Vec<Note>) {
