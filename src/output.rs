@@ -105,6 +105,11 @@ impl Progress {
         Progress { bar, since: Instant::now(), shown: false }
     }
 
+    /// Does something that prints, out of the bar's way.
+    pub fn aside<T>(&self, print: impl FnOnce() -> T) -> T {
+        self.bar.suspend(print)
+    }
+
     /// So much is done now.
     pub fn set(&mut self, done: u64) {
         if !self.shown && self.since.elapsed() > PROGRESS_AFTER {

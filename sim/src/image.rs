@@ -40,7 +40,7 @@ impl Image {
     ) -> Result<Image, Failure> {
         let image = Image { dirs, files, wall_ms, held: Held::new() };
         let calm = Scenario::parse("survey", "title = \"nothing goes wrong\"").expect("a scenario");
-        let calm = Scenario { image: Some(Arc::new(image.clone())), ..calm };
+        let calm = calm.beginning_with(Arc::new(image.clone()));
         let mut world = World::new(0, Arc::new(calm));
         world.recover()?;
         let held = world.held()?;
@@ -56,7 +56,7 @@ impl Image {
 
 impl Scenario {
     /// The same on an image, from which its first broker starts.
-    pub fn on(mut self, image: Arc<Image>) -> Result<Scenario, BadInput> {
+    pub fn on(self, image: Arc<Image>) -> Result<Scenario, BadInput> {
         let its_own = |name: &str| {
             self.topics.iter().any(|(topic, _)| topic == name)
                 || ["shared-", "again-"].iter().any(|prefix| name.starts_with(prefix))
@@ -68,7 +68,16 @@ impl Scenario {
             );
             return Err(BadInput { file: self.file, line: 1, what });
         }
+        Ok(self.beginning_with(image))
+    }
+
+    /// Its sizes are those of this world and may be a hundredth of the image's. A ring must be able to turn whichever file is
+    /// written to, so that new files are no smaller than a broker's could be whose configuration has changed.
+    fn beginning_with(mut self, image: Arc<Image>) -> Scenario {
+        let journal = image.files.iter().filter(|(path, _)| path.starts_with("journal/"));
+        let largest = journal.map(|(_, base)| base.len()).max().unwrap_or(0);
+        self.storage.journal.file_bytes = self.storage.journal.file_bytes.max(largest / 4);
         self.image = Some(image);
-        Ok(self)
+        self
     }
 }

@@ -3,9 +3,9 @@
 //! Two processes, because within one a second run shares addresses and statics with the first. Where hashes part, the first
 //! event that differs is printed as both saw it.
 
-use super::{DeterminismArgs, SWARM, Verdict, scenario};
+use super::{DeterminismArgs, SWARM, Verdict, planted, quoted, scenario};
 use crate::output::print;
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use std::io::{BufRead, BufReader, Lines};
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
@@ -27,9 +27,14 @@ pub fn run(args: &DeterminismArgs) -> Result<Verdict> {
             match compared? {
                 Compared::Same(count) => events += count,
                 Compared::Different(n, _) => {
-                    print(&format!("FAILED seed {seed}: event {n} differs\n"))?;
+                    let (file, after) = (quoted(&args.file), seed + 1);
+                    let again = format!("sim check-determinism {file} --seeds {seed}..{after}");
+                    let verdict = super::failed(format_args!(
+                        "seed {seed}: event {n} differs\n  repeat it: {}sordini {again}",
+                        planted()
+                    ))?;
                     show(&args.file, seed)?;
-                    return Ok(Verdict::Failed);
+                    return Ok(verdict);
                 }
             }
         }
@@ -52,8 +57,11 @@ fn compare(file: &Path, seed: u64, log: bool) -> Result<Compared> {
     for n in 0.. {
         let [one, two] = twins.each_mut().map(Twin::line);
         match (one?, two?) {
-            // The last line is how the run ended.
-            (None, None) => return Ok(Compared::Same(n - 1)),
+            (None, None) => {
+                twins.iter_mut().try_for_each(Twin::end)?;
+                // The last line is how the run ended.
+                return Ok(Compared::Same(n - 1));
+            }
             (one, two) if one == two => {}
             (one, two) => return Ok(Compared::Different(n, [one, two])),
         }
@@ -102,6 +110,13 @@ impl Twin {
 
     fn line(&mut self) -> Result<Option<String>> {
         Ok(self.lines.next().transpose()?)
+    }
+
+    /// It has nothing more to say. One that could not run says nothing at all, and so does its twin.
+    fn end(&mut self) -> Result<()> {
+        let status = self.process.wait().context("cannot wait for a second process")?;
+        ensure!(status.success(), "a second process could not run: it ended with {status}");
+        Ok(())
     }
 }
 

@@ -119,29 +119,41 @@ impl Evidence {
         }
     }
 
-    /// Goes on from what `file` tells of the same program, and writes both there: a table, and beside it, as JSON, what
-    /// the next piece goes on from.
-    pub fn write(mut self, file: &Path) -> Result<()> {
+    /// What this program wrote to `file` before, and whether more can be written there.
+    pub fn before(file: &Path) -> Result<Evidence> {
         let program = std::env::current_exe().and_then(std::fs::read);
         let mut hasher = DefaultHasher::new();
         hasher.write(&program.context("cannot read this program")?);
-        (self.program, self.commit) = (format!("{:016x}", hasher.finish()), commit());
-        let beside: PathBuf = file.with_extension("json");
-        if let Ok(text) = std::fs::read_to_string(&beside) {
-            let before: Evidence = serde_json::from_str(&text)
-                .with_context(|| format!("{}: expected what a night wrote", beside.display()))?;
-            if before.program == self.program {
-                self.join(before);
-            }
+        let program = format!("{:016x}", hasher.finish());
+        let none = Evidence { program, commit: commit(), ..Evidence::default() };
+        let beside = beside(file);
+        let before = match std::fs::read_to_string(&beside) {
+            Ok(text) if !text.is_empty() => serde_json::from_str(&text).with_context(|| {
+                format!("{}: expected what a night wrote there; move it away", beside.display())
+            })?,
+            _ => Evidence::default(),
+        };
+        for file in [file, &beside] {
+            let opened = std::fs::OpenOptions::new().append(true).create(true).open(file);
+            opened.with_context(|| format!("cannot write {}", file.display()))?;
         }
+        let goes_on = before.program == none.program;
+        Ok(if goes_on { Evidence { commit: none.commit, ..before } } else { none })
+    }
+
+    /// Goes on from what was there `before`, and writes both to `file`: a table, and beside it, as JSON, what the next
+    /// piece goes on from.
+    pub fn write(mut self, before: Evidence, file: &Path) -> Result<()> {
+        self.join(before);
         let write = |file: &Path, text: String| {
             std::fs::write(file, text).with_context(|| format!("cannot write {}", file.display()))
         };
-        write(&beside, serde_json::to_string_pretty(&self)? + "\n")?;
+        write(&beside(file), serde_json::to_string_pretty(&self)? + "\n")?;
         write(file, self.table())
     }
 
     fn join(&mut self, before: Evidence) {
+        (self.program, self.commit) = (before.program, before.commit);
         let own = std::mem::replace(&mut self.pieces, before.pieces);
         self.pieces.extend(own);
         self.runs += before.runs;
@@ -210,6 +222,11 @@ impl Evidence {
     }
 }
 
+/// The file from which the next piece goes on.
+fn beside(file: &Path) -> PathBuf {
+    file.with_extension("json")
+}
+
 /// The commit that is checked out, and whether there is more than that.
 pub fn commit() -> String {
     let ask = |args: &[&str]| {
@@ -244,8 +261,12 @@ mod tests {
         let mut spreads = Spreads::default();
         spreads.add(&report);
         let piece = |from| Evidence::of(&report, &spreads, from, false, Duration::from_secs(1800));
-        piece(1000).write(&file).expect("written");
-        piece(2000).write(&file).expect("written");
+        let write = |from| {
+            let before = Evidence::before(&file).expect("it can be written");
+            piece(from).write(before, &file).expect("written");
+        };
+        write(1000);
+        write(2000);
         let table = std::fs::read_to_string(&file).expect("a table");
         assert!(table.contains("6 runs, 0 failed; 1.00 hours"), "{table}");
         assert!(table.contains("| power_loss | 4 |"), "{table}");
@@ -256,8 +277,13 @@ mod tests {
             .expect("JSON")
             .replace("program\": \"", "program\": \"x");
         std::fs::write(&beside, text).expect("written");
-        piece(3000).write(&file).expect("written");
+        write(3000);
         let table = std::fs::read_to_string(&file).expect("a table");
         assert!(table.contains("3 runs, 0 failed"), "another program begins anew: {table}");
+
+        std::fs::write(&beside, "no JSON").expect("written");
+        let refused = Evidence::before(&file).expect_err("not what a night wrote");
+        assert!(refused.to_string().contains("expected what a night wrote"), "{refused}");
+        assert!(Evidence::before(&folder.path().join("nowhere/night.md")).is_err());
     }
 }

@@ -3,7 +3,7 @@
 use super::Verdict;
 use crate::output::{print, table};
 use anyhow::Result;
-use sordini_sim::check::CHECKS;
+use sordini_sim::check::{CHECKS, OF_THE_RUN};
 use sordini_sim::fault::FAULTS;
 use sordini_sim::load::LOADS;
 use sordini_sim::run::Report;
@@ -17,9 +17,16 @@ pub fn run() -> Result<Verdict> {
         .iter()
         .map(|row| line(row.name, &format!("{} (check {})", row.demands, row.number)))
         .collect();
+    let of_the_run: Vec<_> = OF_THE_RUN.iter().map(|(name, about)| line(name, about)).collect();
     let marks: Vec<_> =
         Report::default().reaches().map(|(name, about, _)| line(&name, about)).collect();
-    let all = [("FAULT", faults), ("LOAD", loads), ("CHECK", checks), ("MARK", marks)];
+    let all = [
+        ("FAULT", faults),
+        ("LOAD", loads),
+        ("CHECK", checks),
+        ("CHECK OF THE RUN", of_the_run),
+        ("MARK", marks),
+    ];
     let text: Vec<String> = all.iter().map(|(name, rows)| table(&[name, ""], rows)).collect();
     print(&text.join("\n"))?;
     Ok(Verdict::Held)

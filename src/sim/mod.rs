@@ -6,6 +6,7 @@
 mod determinism;
 mod evidence;
 mod image;
+mod interrupt;
 mod list;
 #[cfg(feature = "mutants")]
 mod mutants;
@@ -17,13 +18,16 @@ mod shrink;
 mod summary;
 mod swarm;
 
+use crate::output::print;
 use anyhow::{Context, Result};
 use clap::{Args, Subcommand};
 use sordini_sim::scenario::{Scenario, draw};
+use std::fmt::Display;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::str::FromStr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 /// `sordini sim`
@@ -54,7 +58,7 @@ pub struct RunArgs {
     /// The scenario: a TOML file, or a folder with such files
     file: PathBuf,
     /// Only this seed instead of as many as the scenario says
-    #[arg(long)]
+    #[arg(long, value_parser = clap::value_parser!(u64).range(..u64::MAX))]
     seed: Option<u64>,
     /// How many runs go on at once
     #[arg(long, default_value_t = 1)]
@@ -146,7 +150,7 @@ pub struct NightlyArgs {
     #[arg(long, default_value = "scenarios")]
     folder: PathBuf,
     /// The first seed of the swarm instead of one that the clock gives
-    #[arg(long)]
+    #[arg(long, value_parser = clap::value_parser!(u64).range(..u64::MAX))]
     from: Option<u64>,
     /// Write a table of what the swarm came to, added to what the same program wrote there before
     #[arg(long, value_name = "FILE")]
@@ -226,13 +230,37 @@ pub enum Verdict {
     Failed,
 }
 
+/// Whether something did not hold, for a reader who leaves before the command is over.
+static FAILED: AtomicBool = AtomicBool::new(false);
+
+/// Tells what did not hold.
+fn failed(what: impl Display) -> Result<Verdict> {
+    FAILED.store(true, Ordering::Relaxed);
+    print(&format!("FAILED {what}\n"))?;
+    Ok(Verdict::Failed)
+}
+
 /// Runs the command; the exit code says what it came to.
 pub fn run(command: &SimCommand) -> ExitCode {
-    #[cfg(feature = "mutants")]
-    if let Ok(id) = std::env::var("SORDINI_MUTANT") {
-        assert!(sordini_mutant::activate(Some(&id)), "SORDINI_MUTANT: there is no mutant {id}");
+    match verdict(command) {
+        Ok(Verdict::Held) if interrupt::came() => ExitCode::from(interrupt::EXIT),
+        Ok(Verdict::Held) => ExitCode::SUCCESS,
+        Ok(Verdict::Failed) => ExitCode::from(1),
+        Err(error) if crate::output::reader_left(&error) => {
+            ExitCode::from(u8::from(FAILED.load(Ordering::Relaxed)))
+        }
+        Err(error) => {
+            eprintln!("sordini: {}", crate::output::story(&error));
+            ExitCode::from(2)
+        }
     }
-    let verdict = match command {
+}
+
+fn verdict(command: &SimCommand) -> Result<Verdict> {
+    if let Some(id) = mutant() {
+        activate(&id)?;
+    }
+    match command {
         SimCommand::Run(args) => run::run(args),
         SimCommand::Swarm(args) => swarm::run(args),
         SimCommand::Replay(args) => replay::run(args),
@@ -242,16 +270,30 @@ pub fn run(command: &SimCommand) -> ExitCode {
         SimCommand::Nightly(args) => nightly::run(args),
         #[cfg(feature = "mutants")]
         SimCommand::Mutants(args) => mutants::run(args),
-    };
-    match verdict {
-        Ok(Verdict::Held) => ExitCode::SUCCESS,
-        Ok(Verdict::Failed) => ExitCode::from(1),
-        Err(error) if crate::output::reader_left(&error) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("sordini: {}", crate::output::story(&error));
-            ExitCode::from(2)
-        }
     }
+}
+
+/// The planted bug that runs are to have, if any.
+fn mutant() -> Option<String> {
+    std::env::var("SORDINI_MUTANT").ok()
+}
+
+#[cfg(feature = "mutants")]
+fn activate(id: &str) -> Result<()> {
+    let known: Vec<&str> = sordini_mutant::MUTANTS.iter().map(|mutant| mutant.id).collect();
+    anyhow::ensure!(
+        sordini_mutant::activate(Some(id)),
+        "SORDINI_MUTANT: expected one of {}, came {id}",
+        known.join(", ")
+    );
+    Ok(())
+}
+
+#[cfg(not(feature = "mutants"))]
+fn activate(id: &str) -> Result<()> {
+    anyhow::bail!(
+        "SORDINI_MUTANT={id}: this build has no mutants; give `cargo run` or `cargo build` --features mutants"
+    )
 }
 
 /// The name of the scenario that a seed draws, where a file could be named.
@@ -289,10 +331,22 @@ fn on(scenario: Arc<Scenario>, image: Option<&image::Opened>) -> Result<Arc<Scen
     Ok(Arc::new(Scenario::clone(&scenario).on(Arc::clone(&image.image))?))
 }
 
-/// The command that repeats a run.
+/// The command that repeats a run, for a shell.
 fn repeat(file: &Path, seed: u64, image: Option<&Path>) -> String {
-    let image = image.map_or(String::new(), |dir| format!(" --image {}", dir.display()));
-    format!("sordini sim replay {} --seed {seed}{image}", file.display())
+    let image = image.map_or(String::new(), |dir| format!(" --image {}", quoted(dir)));
+    format!("{}sordini sim replay {} --seed {seed}{image}", planted(), quoted(file))
+}
+
+/// The planted bug that runs have, as the front of a command.
+fn planted() -> String {
+    mutant().map_or(String::new(), |id| format!("SORDINI_MUTANT={id} "))
+}
+
+/// A path as a shell takes it for one word.
+fn quoted(path: &Path) -> String {
+    let path = path.display().to_string();
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+,:@%=".contains(c);
+    if path.chars().all(plain) { path } else { format!("'{}'", path.replace('\'', r"'\''")) }
 }
 
 #[cfg(test)]
@@ -305,5 +359,11 @@ mod tests {
         assert!("9..3".parse::<Seeds>().unwrap_err().contains("expected seeds such as"));
         assert_eq!(duration("90s"), Ok(Duration::from_secs(90)));
         assert!(duration("90").unwrap_err().contains("expected a time such as"));
+    }
+
+    #[test]
+    fn the_command_that_repeats_a_run_can_be_pasted() {
+        let again = repeat(Path::new("a b/it's.toml"), 7, Some(Path::new("data")));
+        assert_eq!(again, r"sordini sim replay 'a b/it'\''s.toml' --seed 7 --image data");
     }
 }

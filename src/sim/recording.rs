@@ -3,7 +3,7 @@
 
 use super::{ReplayArgs, Verdict};
 use crate::output::print;
-use anyhow::Result;
+use anyhow::{Context, Result, ensure};
 use sordini_core::seam::{Machine, Outbox};
 use sordini_core::trace::recording::{Next, Reader, Turn, hash};
 use sordini_sim::world::trace::{operation, show_event};
@@ -22,8 +22,19 @@ pub fn is_one(file: &Path) -> bool {
 /// Lives it again.
 pub fn run(args: &ReplayArgs) -> Result<Verdict> {
     let begun = Instant::now();
-    let bytes = std::fs::read(&args.file)?;
-    let (birth, mut reader) = Reader::begin(&bytes)?;
+    for (given, option) in [
+        (args.seed.is_some(), "--seed"),
+        (args.image.is_some(), "--image"),
+        (args.html.is_some(), "--html"),
+        (args.scenario, "--scenario"),
+        (args.hashes, "--hashes"),
+    ] {
+        let file = args.file.display();
+        ensure!(!given, "{file} is a recording: expected --until or --log with it, came {option}");
+    }
+    let named = || args.file.display().to_string();
+    let bytes = std::fs::read(&args.file).with_context(named)?;
+    let (birth, mut reader) = Reader::begin(&bytes).with_context(named)?;
     let here = env!("CARGO_PKG_VERSION");
     if birth.program != here {
         eprintln!(
@@ -31,12 +42,12 @@ pub fn run(args: &ReplayArgs) -> Result<Verdict> {
             birth.program
         );
     }
-    let mut shard = birth.shard()?;
+    let mut shard = birth.shard().with_context(named)?;
     let mut out = Outbox::default();
     let (mut turns, mut events) = (0_u64, 0);
     let mut last_ms = 0;
     let why = loop {
-        let turn = match reader.next_turn()? {
+        let turn = match reader.next_turn().with_context(named)? {
             Next::Turn(turn) => turn,
             Next::End(why) => break why,
         };
@@ -54,12 +65,11 @@ pub fn run(args: &ReplayArgs) -> Result<Verdict> {
         }
         let came = hash(&out);
         if came != turn.hash {
-            print(&format!(
-                "FAILED turn {turns} at {last_ms} ms: expected effects with hash {:08x}, came {came:08x}\n{}",
+            return super::failed(format_args!(
+                "turn {turns} at {last_ms} ms: expected effects with hash {:08x}, came {came:08x}\n{}",
                 turn.hash,
-                told(&turn, &out)
-            ))?;
-            return Ok(Verdict::Failed);
+                told(&turn, &out).trim_end()
+            ));
         }
         events += turn.events.len();
         turns += 1;

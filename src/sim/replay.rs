@@ -1,7 +1,7 @@
 //! `sordini sim replay`: one seed again, or a recorded life of a real broker; with its story if wanted.
 
 use super::summary::Summary;
-use super::{ReplayArgs, Verdict, image, on, subject};
+use super::{ReplayArgs, Verdict, image, on, repeat, subject};
 use crate::output::print;
 use anyhow::Result;
 use sordini_sim::explain::html;
@@ -39,8 +39,8 @@ pub fn run(args: &ReplayArgs) -> Result<Verdict> {
     }
     let held = outcome.failure.is_none();
     if let Some(failure) = outcome.failure {
-        let at = failure.at / 1_000_000;
-        print(&format!("FAILED at {at} ms: {failure}\n"))?;
+        let (at, again) = (failure.at / 1_000_000, repeat(&args.file, seed, args.image.as_deref()));
+        super::failed(format_args!("seed {seed} at {at} ms: {failure}\n  repeat it: {again}"))?;
     }
     print(&summary.show())?;
     Ok(if held { Verdict::Held } else { Verdict::Failed })

@@ -2,8 +2,8 @@
 
 use super::summary::Summary;
 use super::swarm::Crew;
-use super::{RunArgs, Seeds, Verdict, image, on, scenario};
-use crate::output::print;
+use super::{RunArgs, Seeds, Verdict, image, interrupt, on, scenario};
+use crate::output::{count, print};
 use anyhow::{Context, Result, ensure};
 use sordini_sim::run::Report;
 use std::path::{Path, PathBuf};
@@ -33,10 +33,20 @@ pub fn all(args: &RunArgs) -> Result<(Verdict, Report)> {
         let crew = Crew { file, image, seeds, time: None, jobs: args.jobs };
         let failed = crew.work(&|_| scenario.clone(), &mut summary)?;
         print(&summary.show())?;
-        sum.add(summary.report());
+        let report = summary.report();
         if failed {
             verdict = Verdict::Failed;
+        } else if interrupt::came() {
+            break;
+        } else if !scenario.faults.is_empty() && report.struck.iter().sum::<u64>() == 0 {
+            // Each run found something to harm, or it had failed; but nothing came to what was harmed.
+            verdict = super::failed(format_args!(
+                "{}: its faults did no harm in {}: they prove nothing",
+                file.display(),
+                count(report.runs, "run")
+            ))?;
         }
+        sum.add(report);
     }
     Ok((verdict, sum))
 }

@@ -1,8 +1,8 @@
 //! `sordini sim swarm`: a scenario for each seed, on as many threads as wanted.
 
 use super::summary::Summary;
-use super::{SWARM, Seeds, SwarmArgs, Verdict, repeat};
-use crate::output::print;
+use super::{SWARM, Seeds, SwarmArgs, Verdict, interrupt, repeat};
+use crate::output::{Progress, print};
 use anyhow::Result;
 use sordini_sim::run::{Outcome, Watch, run as run_one};
 use sordini_sim::scenario::{Scenario, draw};
@@ -42,7 +42,7 @@ pub struct Crew<'a> {
 }
 
 impl Crew<'_> {
-    /// Runs seeds until the time is over, all have run, or one fails. Says whether one did; it is told with the command
+    /// Runs seeds until the time is over, all have run, one fails, or somebody interrupts. Says whether one did; it is told with the command
     /// that repeats it.
     pub fn work(
         &self,
@@ -55,8 +55,8 @@ impl Crew<'_> {
             if let Some(failure) = outcome.failure {
                 failed = true;
                 let (at, again) = (failure.at / 1_000_000, repeat(self.file, seed, self.image));
-                print(&format!(
-                    "FAILED seed {seed} at {at} ms: {failure}\n  repeat it: {again}\n"
+                super::failed(format_args!(
+                    "seed {seed} at {at} ms: {failure}\n  repeat it: {again}"
                 ))?;
             }
             Ok(!failed)
@@ -64,14 +64,21 @@ impl Crew<'_> {
         Ok(failed)
     }
 
-    /// Runs seeds until the time is over, all have run, or `heed` has enough of them.
+    /// Runs seeds until the time is over, all have run, `heed` has enough of them, or somebody interrupts.
     fn each(
         &self,
         scenario: &(dyn Fn(u64) -> Arc<Scenario> + Sync),
         heed: &mut dyn FnMut(u64, Outcome) -> Result<bool>,
     ) -> Result<()> {
         let (next, stop) = (AtomicU64::new(self.seeds.from), AtomicBool::new(false));
-        let end = self.time.map(|time| Instant::now() + time);
+        interrupt::heed();
+        let begun = Instant::now();
+        let end = self.time.map(|time| begun + time);
+        let mut done = 0;
+        let mut progress = match self.time {
+            Some(time) => Progress::pieces(time.as_secs(), "s"),
+            None => Progress::pieces(self.seeds.to - self.seeds.from, "seeds"),
+        };
         let (told, heard) = mpsc::channel::<(u64, Outcome)>();
         // A panic of the broker is a result, told like any other.
         std::panic::set_hook(Box::new(|_| {}));
@@ -80,12 +87,12 @@ impl Crew<'_> {
                 let (told, next, stop) = (told.clone(), &next, &stop);
                 scope.spawn(move || {
                     while !stop.load(Ordering::Relaxed)
+                        && !interrupt::came()
                         && end.is_none_or(|end| Instant::now() < end)
                     {
-                        let seed = next.fetch_add(1, Ordering::Relaxed);
-                        if seed >= self.seeds.to {
-                            break;
-                        }
+                        let take = |seed| (seed < self.seeds.to).then(|| seed + 1);
+                        let taken = next.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take);
+                        let Ok(seed) = taken else { break };
                         let outcome = run_one(&scenario(seed), seed, Watch::default());
                         if told.send((seed, outcome)).is_err() {
                             break;
@@ -95,7 +102,9 @@ impl Crew<'_> {
             }
             drop(told);
             for (seed, outcome) in heard {
-                if !heed(seed, outcome)? {
+                done += 1;
+                progress.set(if self.time.is_some() { begun.elapsed().as_secs() } else { done });
+                if !progress.aside(|| heed(seed, outcome))? {
                     stop.store(true, Ordering::Relaxed);
                 }
             }

@@ -78,6 +78,18 @@ pub enum GivenError {
     Dirs(String),
 }
 
+impl GivenError {
+    /// The key that it is about.
+    pub fn key(&self) -> &str {
+        match self {
+            GivenError::Unknown { name, .. } => name,
+            GivenError::Value(error) => &error.name,
+            GivenError::Address { name, .. } => name,
+            GivenError::Dirs(_) => "log.dirs",
+        }
+    }
+}
+
 fn suggestion(near: &Option<&'static str>) -> String {
     near.map(|near| format!("; did you mean {near}?")).unwrap_or_default()
 }

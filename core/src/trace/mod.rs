@@ -19,7 +19,7 @@ use bincode::enc::{Encode, Encoder, EncoderImpl};
 use bincode::error::{DecodeError, EncodeError};
 
 /// Number of this encoding.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 
 /// Where the bytes of a trace go: into memory, or only into a hash.
 pub trait Sink {
@@ -41,7 +41,7 @@ impl Sink for crc32fast::Hasher {
 
 /// A trace that ends early, or says what this build does not know.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("expected a trace of this very build: {0}; replay it with the build that wrote it")]
+#[error("expected a whole trace of this very build: {0}")]
 pub struct BadTrace(pub String);
 
 /// What has a place in a trace.
@@ -63,7 +63,7 @@ pub fn encode(value: &impl Traced, sink: &mut impl Sink) {
 /// Reads a value from the front of `bytes`, which then begin behind it.
 pub fn decode<T: Traced>(bytes: &mut &[u8]) -> Result<T, BadTrace> {
     let mut from = DecoderImpl::new(Eye(bytes), standard(), ());
-    T::read(&mut from).map_err(|e| BadTrace(e.to_string()))
+    T::read(&mut from).map_err(|e| BadTrace(format!("{e}; replay it with the build that wrote it")))
 }
 
 #[doc(hidden)]

@@ -11,7 +11,8 @@
 //! kind 0: Birth   1: a turn: hash:u32, Now, events to the end   2: the end, with its reason
 //! ```
 //!
-//! A process that is killed leaves the front of a recording; a record that is not whole ends it.
+//! A process that is killed leaves the front of a recording; a record that is not whole ends it. One that is whole and
+//! does not fit its CRC is damage.
 
 use super::{BadTrace, Sink, VERSION, decode, encode};
 use crate::config::broker::BrokerConfig;
@@ -178,6 +179,8 @@ pub enum Next {
 /// Reads a recording.
 #[derive(Clone, Debug)]
 pub struct Reader<'a> {
+    /// Bytes of all of it.
+    len: usize,
     rest: &'a [u8],
 }
 
@@ -194,22 +197,24 @@ impl<'a> Reader<'a> {
         })?;
         match rest.split_first() {
             Some((version, rest)) if u32::from(*version) == VERSION => {
-                let mut reader = Reader { rest };
-                match reader.record() {
+                let mut reader = Reader { len: bytes.len(), rest };
+                match reader.record()? {
                     Some((BIRTH, mut birth)) => Ok((decode(&mut birth)?, reader)),
                     _ => Err(BadTrace("the record of its beginning is not whole".into())),
                 }
             }
             version => {
                 let came = version.map_or(0, |(version, _)| *version);
-                Err(BadTrace(format!("expected version {VERSION}, came {came}")))
+                Err(BadTrace(format!(
+                    "expected version {VERSION}, came {came}; replay it with the build that wrote it"
+                )))
             }
         }
     }
 
     /// What comes next.
     pub fn next_turn(&mut self) -> Result<Next, BadTrace> {
-        match self.record() {
+        match self.record()? {
             Some((TURN, bytes)) => {
                 let (hash, mut bytes) = bytes
                     .split_first_chunk()
@@ -228,16 +233,26 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// The next record that is whole.
-    fn record(&mut self) -> Option<(u8, &'a [u8])> {
+    /// The next record, if it is whole.
+    fn record(&mut self) -> Result<Option<(u8, &'a [u8])>, BadTrace> {
+        let Some((crc, record, rest)) = self.cut() else { return Ok(None) };
+        let came = crc32fast::hash(record);
+        if came != crc {
+            let at = self.len - self.rest.len();
+            return Err(BadTrace(format!(
+                "the record at byte {at} is damaged: expected CRC {crc:08x}, came {came:08x}; --until stops before it"
+            )));
+        }
+        self.rest = rest;
+        Ok(record.split_first().map(|(kind, bytes)| (*kind, bytes)))
+    }
+
+    /// The next record with the CRC before it and what follows, if all of it is there.
+    fn cut(&self) -> Option<(u32, &'a [u8], &'a [u8])> {
         let (len, rest) = self.rest.split_first_chunk()?;
         let (crc, rest) = rest.split_first_chunk()?;
         let (record, rest) = rest.split_at_checked(u32::from_le_bytes(*len) as usize)?;
-        if crc32fast::hash(record) != u32::from_le_bytes(*crc) {
-            return None;
-        }
-        self.rest = rest;
-        record.split_first().map(|(kind, bytes)| (*kind, bytes))
+        Some((u32::from_le_bytes(*crc), record, rest))
     }
 }
 

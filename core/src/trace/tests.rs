@@ -224,6 +224,17 @@ fn a_recording_that_was_cut_short_is_believed_as_far_as_it_is_whole() {
 }
 
 #[test]
+fn a_recording_that_is_damaged_is_no_recording_that_was_cut() {
+    let whole = recorded(1 << 20);
+    for at in [whole.len() / 2, whole.len() - 1] {
+        let mut bytes = whole.clone();
+        bytes[at] ^= 1;
+        let refused = replayed(&bytes).expect_err("a byte is another").to_string();
+        assert!(refused.contains("is damaged: expected CRC"), "{refused}");
+    }
+}
+
+#[test]
 fn a_recording_stays_within_its_bound_and_says_so() {
     let whole = recorded(1 << 20);
     let bound = whole.len() as u64 - 10;

@@ -51,6 +51,19 @@ pub const CHECKS: &[Check] = &[
     over_budget::ROW,
 ];
 
+/// What a run fails by besides, while it runs: name, and what is demanded. They have no file: whoever sees it says so.
+pub const OF_THE_RUN: &[(&str, &str)] = &[
+    ("no_panic", "no code of the broker panics"),
+    ("never_fatal", "the broker ends itself only where its disk gives it a reason"),
+    ("nothing_faulty", "nothing is damaged but what a fault damaged"),
+    ("served_bytes", "every served byte passes its CRC and is what was sent (of check 16)"),
+    ("wire", "every frame parses with an independent codec at its version (check 19)"),
+    ("legal_answers", "every answer is one that Kafka gives to what was asked (check 19)"),
+    ("liveness", "the broker comes to an end of whatever it begins (check 17)"),
+    (CONVERGED, "when all faults are over every operation ends within a bound (check 17)"),
+    ("harness", "a run does some work, and its faults find something to harm"),
+];
+
 /// The name of the liveness check in scenarios: it has a parameter and no row, since the run itself is the check.
 pub const CONVERGED: &str = "converged";
 

@@ -41,6 +41,7 @@ use crate::image::Image;
 use crate::load;
 use sordini_core::config::broker::BrokerConfig;
 use sordini_core::limits::Limits;
+use sordini_core::metadata::topics;
 use sordini_log::storage::StorageConfig;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -138,7 +139,12 @@ impl Scenario {
         let mut topics = Vec::new();
         for topic in root.tables("topic")? {
             let partitions = topic.number("partitions", 1..17)?.unwrap_or(1) as i32;
-            topics.push((topic.required("name")?, partitions));
+            let name = topic.required("name")?;
+            topics::check_name(&name).map_err(|e| topic.bad_at("name", e))?;
+            if topics.iter().any(|(other, _)| *other == name) {
+                return Err(topic.bad_at("name", format_args!("there are two topics {name}")));
+            }
+            topics.push((name, partitions));
             topic.finish()?;
         }
         if topics.is_empty() {
@@ -146,6 +152,9 @@ impl Scenario {
         }
         let nodes = root.number("nodes", 1..17)?.unwrap_or(1) as u32;
         let span = root.time("span")?.unwrap_or(60 * SECOND);
+        if span == 0 {
+            return Err(root.bad_at("span", "expected a time that is longer than 0s"));
+        }
         let mut loads = Vec::new();
         for (number, mut params) in root.tables("load")?.into_iter().enumerate() {
             let spec = load::Spec::read(&mut params, number, &topics[0].0)?;
@@ -191,7 +200,7 @@ fn broker(root: &Params<'_>, partitions: i32) -> Result<BrokerConfig, BadInput> 
         return Ok(BrokerConfig::new(given).expect("known keys"));
     };
     given.extend(table.pairs()?);
-    let config = BrokerConfig::new(given).map_err(|e| table.bad(e))?;
+    let config = BrokerConfig::new(given).map_err(|e| table.bad_at(e.key(), &e))?;
     table.finish()?;
     Ok(config)
 }

@@ -60,6 +60,12 @@ impl<'a> Params<'a> {
         self.source.bad(self.at, format_args!("{}: {what}", self.name))
     }
 
+    /// What stands at `key` is wrong.
+    pub fn bad_at(&self, key: &str, what: impl fmt::Display) -> BadInput {
+        let at = self.table.get_key_value(key).map_or(self.at, |(key, _)| key.span().start);
+        self.source.bad(at, format_args!("{}: {what}", self.name))
+    }
+
     /// The value of `key` is none of `choices`.
     pub fn wrong_choice(&self, key: &str, choices: &[&str]) -> BadInput {
         let came = self.table.get(key).and_then(|v| v.get_ref().as_str()).unwrap_or("nothing");
@@ -100,8 +106,9 @@ impl<'a> Params<'a> {
     pub fn signed(&self, key: &str, limit: i64) -> Result<Option<i64>, BadInput> {
         let expected = format!("a number from -{limit} to {limit}");
         self.read(key, &expected, |v| {
-            let text = v.as_integer()?.as_str().parse::<i64>().ok()?;
-            (-limit..=limit).contains(&text).then_some(text)
+            let integer = v.as_integer()?;
+            let number = i64::from_str_radix(integer.as_str(), integer.radix()).ok()?;
+            (-limit..=limit).contains(&number).then_some(number)
         })
     }
 
@@ -141,11 +148,11 @@ impl<'a> Params<'a> {
 
     /// A rate such as "50/s"; the mean time between two.
     pub fn rate(&self, key: &str) -> Result<Option<Nanos>, BadInput> {
-        self.read(key, "a rate such as \"50/s\" or \"3/m\"", |v| {
+        self.read(key, "a rate such as \"50/s\" or \"3/m\", at most \"1000000/s\"", |v| {
             let (count, unit) = v.as_str()?.split_once('/')?;
             let whole = time(&format!("1{}", unit.trim()))?;
             let count: u64 = count.trim().parse().ok().filter(|n| *n > 0)?;
-            Some((whole / count).max(1))
+            Some(whole / count).filter(|between| *between >= 1000)
         })
     }
 
@@ -176,7 +183,9 @@ impl<'a> Params<'a> {
             self.known.borrow_mut().push(key.to_string());
             let text = match value.get_ref() {
                 DeValue::String(text) => text.to_string(),
-                DeValue::Integer(n) => n.as_str().to_owned(),
+                DeValue::Integer(n) => i64::from_str_radix(n.as_str(), n.radix())
+                    .map_err(|_| self.wrong(key, value, "a number of 64 bits"))?
+                    .to_string(),
                 DeValue::Float(n) => n.as_str().to_owned(),
                 DeValue::Boolean(flag) => flag.to_string(),
                 _ => return Err(self.wrong(key, value, "text, a number, true or false")),
@@ -223,7 +232,8 @@ impl<'a> Params<'a> {
 }
 
 fn integer(value: &DeValue<'_>) -> Option<u64> {
-    value.as_integer()?.as_str().parse().ok()
+    let integer = value.as_integer()?;
+    u64::from_str_radix(integer.as_str(), integer.radix()).ok()
 }
 
 /// Reads a time. Fractions are exact: no floating point decides when something happens.
@@ -246,7 +256,7 @@ fn time(text: &str) -> Option<Nanos> {
     let mut step = unit;
     for digit in fraction.chars() {
         step /= 10;
-        nanos += u64::from(digit.to_digit(10)?) * step;
+        nanos = nanos.checked_add(u64::from(digit.to_digit(10)?) * step)?;
     }
     Some(nanos)
 }
@@ -274,7 +284,7 @@ mod tests {
             assert_eq!(time(text), Some(nanos), "{text}");
             assert_eq!(time(&show(nanos)), Some(nanos), "{text}");
         }
-        for text in ["", "5", "s", "1..2", "-1s", "1 day", "1e9s"] {
+        for text in ["", "5", "s", "1..2", "-1s", "1 day", "1e9s", "18446744073.9s"] {
             assert_eq!(time(text), None, "{text}");
         }
     }

@@ -2,6 +2,7 @@
 
 use super::{BadInput, Params};
 use sordini_core::limits::Limits;
+use sordini_log::disk::BLOCK_BYTES;
 use sordini_log::journal::JournalConfig;
 use sordini_log::storage::StorageConfig;
 
@@ -59,21 +60,27 @@ pub fn storage(root: &Params<'_>) -> Result<StorageConfig, BadInput> {
         _ => SMALL,
     };
     for (key, field) in [
-        ("journal_bytes", &mut sizes.journal.bytes),
-        ("journal_file_bytes", &mut sizes.journal.file_bytes),
-        ("journal_first_file_bytes", &mut sizes.journal.first_file_bytes),
-        ("group_bytes_max", &mut sizes.journal.group_bytes_max),
-        ("queue_bytes_max", &mut sizes.journal.queue_bytes_max),
         ("cache_bytes_max", &mut sizes.cache_bytes_max),
         ("write_bytes_min", &mut sizes.write_bytes_min),
         ("write_linger_ms", &mut sizes.write_linger_ms),
         ("piece_bytes_max", &mut sizes.piece_bytes_max),
         ("sync_bytes_max", &mut sizes.sync_bytes_max),
-        ("backlog_bytes_max", &mut sizes.backlog_bytes_max),
         ("reserve_bytes", &mut sizes.reserve_bytes),
         ("retry_ms", &mut sizes.retry_ms),
     ] {
         *field = table.number(key, 0..1 << 40)?.unwrap_or(*field);
+    }
+    // With less than this nothing at all could be done.
+    let block = BLOCK_BYTES as u64;
+    for (key, least, field) in [
+        ("journal_bytes", 2 * block, &mut sizes.journal.bytes),
+        ("journal_file_bytes", 2 * block, &mut sizes.journal.file_bytes),
+        ("journal_first_file_bytes", 2 * block, &mut sizes.journal.first_file_bytes),
+        ("group_bytes_max", block, &mut sizes.journal.group_bytes_max),
+        ("queue_bytes_max", block, &mut sizes.journal.queue_bytes_max),
+        ("backlog_bytes_max", 1000, &mut sizes.backlog_bytes_max),
+    ] {
+        *field = table.number(key, least..1 << 31)?.unwrap_or(*field);
     }
     sizes.piece_grain_bytes =
         table.number("piece_grain_bytes", 1..1 << 40)?.unwrap_or(sizes.piece_grain_bytes);

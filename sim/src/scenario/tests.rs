@@ -41,12 +41,22 @@ fn mistakes_are_named_with_file_line_and_what_was_expected() {
     mistake(
         "rate = \"50/s\"",
         "rate = \"fast\"",
-        "x.toml:9: rate: expected a rate such as \"50/s\" or \"3/m\"; came \"fast\"",
+        "x.toml:9: rate: expected a rate such as \"50/s\" or \"3/m\", at most \"1000000/s\"; came \"fast\"",
     );
     mistake(
         "times = 2",
         "tines = 2",
         "x.toml:13: fault: no key is called tines; known here: kind, where, when, stream, mend, times, torn",
+    );
+    mistake(
+        "rate = \"50/s\"",
+        "rate = \"99999999999/s\"",
+        "x.toml:9: rate: expected a rate such as \"50/s\" or \"3/m\", at most \"1000000/s\"; came \"99999999999/s\"",
+    );
+    mistake(
+        "size = \"tiny\"",
+        "journal_file_bytes = 0x10",
+        "x.toml:6: journal_file_bytes: expected a number from 8192 to 2147483647; came 0x10",
     );
     mistake("size = \"tiny\"", "size = \"huge\"", {
         "x.toml:6: size: expected one of tiny, small, default; came huge"
