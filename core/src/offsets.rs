@@ -150,7 +150,12 @@ impl Node {
                 pending.gather.fill(slot, Err(ReadError::Storage), None);
             }
             // The segment went away between the two: the client asks again.
-            _ => pending.gather.fill(slot, Err(ReadError::NotLeader), None),
+            result => {
+                if result.is_err_and(|e| e.kind == DiskErrorKind::Stale) {
+                    self.storage.doubt(step.now, log);
+                }
+                pending.gather.fill(slot, Err(ReadError::NotLeader), None);
+            }
         }
         self.settle(lookup, pending);
     }

@@ -312,7 +312,8 @@ impl Files {
         Ok(self.owner(&dir)?.is_some_and(|log| log != log_dir.log))
     }
 
-    /// The log that a directory's `partition.metadata` names; `None` where there is none, or none that can be read.
+    /// The log that a directory's `partition.metadata` names; `None` where there is none, or none that can be read: that is not
+    /// an error of the file that somebody asks for, and it is written again.
     fn owner(&self, dir: &OwnedFd) -> Result<Option<LogId>, Errno> {
         let flags = OFlags::RDONLY | OFlags::CLOEXEC;
         let file = match self.open_at(dir, "partition.metadata", flags, Mode::empty()) {
@@ -320,8 +321,11 @@ impl Files {
             Err(Errno::NOENT) => return Ok(None),
             Err(errno) => return Err(errno),
         };
-        let text = transfer::read(&file, 0, 4096, false)?;
-        Ok(sordini_log::home::log_id(&text))
+        match transfer::read(&file, 0, 4096, false) {
+            Ok(text) => Ok(sordini_log::home::log_id(&text)),
+            Err(Errno::IO) => Ok(None),
+            Err(errno) => Err(errno),
+        }
     }
 
     fn table(&self) -> MutexGuard<'_, Table> {

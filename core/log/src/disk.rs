@@ -277,6 +277,8 @@ pub enum Done {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[allow(missing_docs)] // a variant says what its fields are
 pub enum SegmentStep {
+    /// What `partition.metadata` says was read.
+    Looked,
     /// The log's directory and `partition.metadata` are made and durable.
     Made,
     /// Everything below this offset is in the segment file.

@@ -1,14 +1,14 @@
 //! What a failed disk operation means: a table, looked up once per failure.
 //!
-//! | what failed                      | Full        | NotFound  | Io, Corrupt, Stale |
-//! |----------------------------------|-------------|-----------|--------------------|
-//! | making a new data directory      | refuse      | fatal     | fatal              |
-//! | journal group                    | again later | fatal     | fatal              |
-//! | a further journal file           | again later | fatal     | fatal              |
-//! | segment, index, checkpoint, name | again later | fatal     | fatal              |
-//! | removal of leftovers             | again later | fatal     | fatal              |
-//! | read at boot                     | unreadable  | not there | unreadable         |
-//! | list for a sweep                 | skip        | skip      | skip               |
+//! | what failed                      | Full        | NotFound  | Io, Corrupt | Stale      |
+//! |----------------------------------|-------------|-----------|-------------|------------|
+//! | making a new data directory      | refuse      | fatal     | fatal       | fatal      |
+//! | journal group                    | again later | fatal     | fatal       | fatal      |
+//! | a further journal file           | again later | fatal     | fatal       | fatal      |
+//! | segment, index, checkpoint, name | again later | fatal     | fatal       | doubt      |
+//! | removal of leftovers             | again later | fatal     | fatal       | doubt      |
+//! | read at boot                     | unreadable  | not there | unreadable  | unreadable |
+//! | list for a sweep                 | skip        | skip      | skip        | skip       |
 //!
 //! A failed write or sync is never tried again on the same file and believed: the kernel may have marked
 //! the lost pages clean ("fsyncgate"), so the process ends and recovery reads what is really there. A
@@ -18,6 +18,7 @@
 //! the sync of a segment, whose earlier pieces may have left the cache: so a disk never calls that failure Full
 //! ([`DiskErrorKind::Full`]), and it is fatal like any other lost write. A new data directory holds nothing that
 //! waiting could save, and whoever starts the first broker is there to read why it did not start.
+//! Where a directory does not say that it is the log's, nothing was done: that is looked into, and the same done again.
 //! Reads on somebody's behalf come back to the core, which marks the range with
 //! [`crate::storage::Storage::mark_faulty`] if the bytes are bad.
 
@@ -50,6 +51,8 @@ pub enum Verdict {
     Fatal,
     /// Do the same again later; no new data is taken until it works.
     Retry,
+    /// Look whose the directory is, then do the same again.
+    Doubt,
     /// Do not start.
     Refuse,
     /// The file or directory is not there, which is an answer.
@@ -70,6 +73,7 @@ pub fn verdict(purpose: Purpose, kind: DiskErrorKind) -> Verdict {
         (Purpose::Founding, Full) => Verdict::Refuse,
         (_, Full) => Verdict::Retry,
         (Purpose::JournalGroup, Io) => mutant!(S02, Verdict::Fatal, Verdict::Retry),
+        (Purpose::Store | Purpose::Cleanup, Stale) => Verdict::Doubt,
         (_, NotFound | Io | Corrupt | Stale) => Verdict::Fatal,
     }
 }
@@ -79,25 +83,26 @@ mod tests {
     use super::*;
     use DiskErrorKind::{Corrupt, Full, Io, NotFound, Stale};
     use Purpose::{BootRead, Cleanup, Founding, JournalFile, JournalGroup, Store, Sweep};
-    use Verdict::{Absent, Fatal, Refuse, Retry, Skip, Unreadable};
+    use Verdict::{Absent, Doubt, Fatal, Refuse, Retry, Skip, Unreadable};
 
     /// The table at the head of this file, row by row.
     #[test]
     fn the_table() {
-        for (purpose, full, missing, other) in [
-            (Founding, Refuse, Fatal, Fatal),
-            (JournalGroup, Retry, Fatal, Fatal),
-            (JournalFile, Retry, Fatal, Fatal),
-            (Store, Retry, Fatal, Fatal),
-            (Cleanup, Retry, Fatal, Fatal),
-            (BootRead, Unreadable, Absent, Unreadable),
-            (Sweep, Skip, Skip, Skip),
+        for (purpose, full, missing, other, stale) in [
+            (Founding, Refuse, Fatal, Fatal, Fatal),
+            (JournalGroup, Retry, Fatal, Fatal, Fatal),
+            (JournalFile, Retry, Fatal, Fatal, Fatal),
+            (Store, Retry, Fatal, Fatal, Doubt),
+            (Cleanup, Retry, Fatal, Fatal, Doubt),
+            (BootRead, Unreadable, Absent, Unreadable, Unreadable),
+            (Sweep, Skip, Skip, Skip, Skip),
         ] {
             assert_eq!(verdict(purpose, Full), full, "{purpose:?}");
             assert_eq!(verdict(purpose, NotFound), missing, "{purpose:?}");
-            for kind in [Io, Corrupt, Stale] {
+            for kind in [Io, Corrupt] {
                 assert_eq!(verdict(purpose, kind), other, "{purpose:?}");
             }
+            assert_eq!(verdict(purpose, Stale), stale, "{purpose:?}");
         }
     }
 }

@@ -6,6 +6,10 @@
 //! A long one ends with a whole block, if need be inside a batch, whose other bytes come first in the next one:
 //! whole blocks go past the page cache, and none is written twice.
 //!
+//! The first piece of a life reads whose the directory says it is, and so does the one after any that was refused because the
+//! directory does not say so. If the disk does not give that any more it is written again, to a new file: nobody else can be the owner of a directory that was made durably for this log, and whose name is
+//! free for another one only when it is gone.
+//!
 //! What the order of operations guarantees: the directory and its name are durable before the first
 //! piece; a new file's name is durable before `file_synced` passes its base, and so before a checkpoint
 //! names it; a segment is synced when it closes, its indexes then and now and then. Leftovers of an earlier life are cut off before the
@@ -32,6 +36,18 @@ pub(crate) enum Home {
     Missing,
     /// Directory, `partition.metadata` and both names are durable.
     Made,
+}
+
+/// What `partition.metadata` in a directory that is made says, as far as we know.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Plate {
+    /// Whose the directory is.
+    #[default]
+    Good,
+    /// A former life made it, and this one has not looked.
+    Unread,
+    /// Nothing that can be read.
+    Lost,
 }
 
 /// File lengths that a checkpoint vouches for; what lies beyond them is from an earlier life.
@@ -93,6 +109,7 @@ const WHOLE_BLOCKS_MIN: u64 = 4;
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Writer {
     pub home: Home,
+    pub plate: Plate,
     pub piece: Option<Piece>,
     /// What was durable when its turn came: it goes on until this is written.
     pub goal: Offset,
@@ -136,6 +153,13 @@ impl Writer {
         self.piece.is_some()
     }
 
+    /// What the directory says whose it is may not be there any more.
+    pub fn doubt(&mut self) {
+        if (self.home, self.plate) == (Home::Made, Plate::Good) {
+            self.plate = Plate::Unread;
+        }
+    }
+
     /// There may be files of the segment with this base.
     pub fn lays(&mut self, base: Offset) {
         self.laid = self.laid.max(Offset(base.0 + 1));
@@ -167,7 +191,9 @@ impl Log {
     pub fn wants_piece(&self) -> bool {
         let unsynced = self.writer.target.is_some_and(|t| self.file_synced < t);
         !self.writer.busy()
-            && (self.written < self.synced || unsynced && self.written > self.file_synced)
+            && (self.writer.plate != Plate::Good
+                || self.written < self.synced
+                || unsynced && self.written > self.file_synced)
     }
 
     /// Starts the next piece, if there is anything to do.
@@ -181,12 +207,21 @@ impl Log {
             return false;
         }
         let mut ops = Vec::with_capacity(8);
-        let (step, run) = match self.writer.home {
-            Home::Missing => (self.make_home(&mut ops), Run::default()),
-            Home::Made if self.written == self.synced || self.leaves_a_file() => {
+        let (step, run) = match (self.writer.home, self.writer.plate) {
+            (Home::Missing, _) => (self.make_home(&mut ops), Run::default()),
+            (Home::Made, Plate::Unread) => {
+                let file = self.file(LogFile::Metadata);
+                ops.push(OpKind::Read { file, at: 0, len: crate::home::BYTES_MAX });
+                (SegmentStep::Looked, Run::default())
+            }
+            (Home::Made, Plate::Lost) => {
+                ops.push(OpKind::Unlink { file: self.file(LogFile::Metadata) });
+                (self.make_home(&mut ops), Run::default())
+            }
+            (Home::Made, Plate::Good) if self.written == self.synced || self.leaves_a_file() => {
                 (self.sync_piece(&mut ops), Run::default())
             }
-            Home::Made => {
+            (Home::Made, Plate::Good) => {
                 let first = self.cache.from(self.written).next();
                 self.writer.lays(first.expect("the cache holds what is not written").segment);
                 self.write_piece(config, &mut ops)
@@ -411,7 +446,9 @@ impl Log {
             return Progress::Full;
         }
         match step {
-            SegmentStep::Made => self.writer.home = Home::Made,
+            // Whoever was given what it read has said what it is.
+            SegmentStep::Looked => {}
+            SegmentStep::Made => (self.writer.home, self.writer.plate) = (Home::Made, Plate::Good),
             SegmentStep::Written { next } => self.advance(next, &piece),
             SegmentStep::Synced { next } => {
                 self.advance(next, &piece);

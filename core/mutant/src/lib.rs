@@ -173,6 +173,11 @@ mod active {
             known_from: "every retry whose wait is in another unit than its caller thinks",
         },
         Mutant {
+            id: "B25",
+            change: "a directory that says no more whose it is is left as it is",
+            known_from: "found by a review of this broker; Kafka takes such a directory out of service",
+        },
+        Mutant {
             id: "K01",
             change: "producers are not known again after a restart",
             known_from: "Redpanda #3039; KAFKA-5829",

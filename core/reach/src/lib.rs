@@ -36,6 +36,7 @@ table! {
     RemovalResumed "a start went on removing a deleted log";
     ChangeResumed "a start did what was left of a change of the metadata that a crash cut short";
     SegmentRefused "a full disk did not take a piece of a segment";
+    PlateLost "a directory did not say any more whose it is, and does again";
     BatchSplit "a piece of a segment ended with a block, inside a batch";
     PieceOutlived "a piece of a segment was done after its log was gone";
     CacheTrimmed "a batch left the cache";

@@ -76,6 +76,9 @@ impl Node {
             },
             Ok(other) => panic!("a query was answered with {other:?}"),
             Err(e) if matches!(e.kind, DiskErrorKind::NotFound | DiskErrorKind::Stale) => {
+                if e.kind == DiskErrorKind::Stale {
+                    self.storage.doubt(step.now, log);
+                }
                 Outcome::Error(ReadError::NotLeader)
             }
             Err(e) => {

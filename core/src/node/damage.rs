@@ -49,8 +49,12 @@ impl Node {
     /// Something could not be read: looks again if the bytes may be to blame.
     pub fn suspect(&mut self, step: &mut Step<'_>, suspicion: Suspicion, error: DiskError) {
         step.facts.push(Fact::Warning(error.detail));
-        if matches!(error.kind, DiskErrorKind::Corrupt | DiskErrorKind::Io) {
-            self.look_again(step, suspicion);
+        match error.kind {
+            DiskErrorKind::Corrupt | DiskErrorKind::Io => self.look_again(step, suspicion),
+            DiskErrorKind::Stale if self.is_current(suspicion.log) => {
+                self.storage.doubt(step.now, suspicion.log.0);
+            }
+            _ => {}
         }
     }
 

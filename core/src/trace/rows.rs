@@ -205,9 +205,10 @@ variants!(Done {
 });
 
 variants!(SegmentStep {
-    0 Made,
-    1 Written { next },
-    2 Synced { next },
+    0 Looked,
+    1 Made,
+    2 Written { next },
+    3 Synced { next },
 });
 
 variants!(DiskOk {

@@ -4,7 +4,8 @@
 //! were: about any other nobody could ever tell damage from a crash. On a node that has nobody to repair from it is over
 //! budget all the same: some of what was acknowledged cannot be given any more, and the broker must say so.
 //!
-//! Parameters of each: `role` ("journal", "segment", "index", "checkpoint", "any"): what is struck; `spots` (1): how many places;
+//! Parameters of each: `role` ("journal", "segment", "index", "checkpoint", "any", "plate"): what is struck, where a plate is a
+//! `partition.metadata`; `spots` (1): how many places;
 //! `even` (false): small files are struck as often as large ones; `restart` (false): the process is killed then, so that recovery reads
 //! them; `stays` (false): it is not lifted when faults end, and the audit finds it.
 
@@ -17,7 +18,7 @@ use crate::world::World;
 use std::collections::BTreeSet;
 
 /// Names of what can be struck.
-pub const ROLES: &[&str] = &["journal", "segment", "index", "checkpoint", "any"];
+pub const ROLES: &[&str] = &["journal", "segment", "index", "checkpoint", "any", "plate"];
 
 /// What is struck.
 #[derive(Clone, Copy, Debug)]
@@ -48,7 +49,16 @@ impl Aim {
 
     /// Draws the lines of the parameters.
     pub fn draw(chance: &mut Chance) -> String {
-        let role = chance.pick(ROLES);
+        Aim::draw_of(chance, ROLES)
+    }
+
+    /// The same for a fault that needs two places. Plates have a page each, all at the same place.
+    pub fn draw_for_two(chance: &mut Chance) -> String {
+        Aim::draw_of(chance, &ROLES[..ROLES.len() - 1])
+    }
+
+    fn draw_of(chance: &mut Chance, roles: &[&str]) -> String {
+        let role = chance.pick(roles);
         let spots = chance.pick(&[1, 1, 3, 10]);
         let [even, restart, stays] = [(); 3].map(|()| chance.odds(1, 2));
         format!(
@@ -106,6 +116,7 @@ pub fn files(name: &str) -> &'static [Role] {
         "segment" => &[Role::Segment],
         "index" => &[Role::Index, Role::TimeIndex],
         "checkpoint" => &[Role::Checkpoint],
+        "plate" => &[Role::Metadata],
         _ => &[Role::Journal, Role::Segment, Role::Index, Role::TimeIndex, Role::Checkpoint],
     }
 }

@@ -14,7 +14,7 @@ pub const ROW: Row = Row {
     name: "misdirected_read",
     about: "a read brings the bytes of another place, once",
     make,
-    draw: Aim::draw,
+    draw: Aim::draw_for_two,
 };
 
 #[derive(Debug)]

@@ -17,7 +17,7 @@ pub const ROW: Row = Row {
     name: "misdirected_write",
     about: "a synced write is found in another place, over what was there",
     make,
-    draw: Aim::draw,
+    draw: Aim::draw_for_two,
 };
 
 #[derive(Debug)]

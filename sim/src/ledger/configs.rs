@@ -153,12 +153,12 @@ impl Ledger {
         }
     }
 
-    /// Whether a batch may have become too long for the journal when it was compressed anew, as its topic wants; `bytes_max` is the
-    /// longest that it can become.
-    pub fn may_outgrow(&self, topic: TopicNo, bytes_max: i64, (from, until): (Ms, Ms)) -> bool {
-        let mut wanted = self.configs.within((topic, "compression.type"), from, until);
+    /// Whether a batch may have become too long for its topic or the journal when it was compressed anew, as its topic wants;
+    /// `bytes_max` is the longest that it can become.
+    pub fn may_outgrow(&self, topic: TopicNo, bytes_max: i64, within: (Ms, Ms)) -> bool {
+        let mut wanted = self.configs.within((topic, "compression.type"), within.0, within.1);
         let is_other = |codec: Option<&str>| codec.is_some_and(|codec| codec != "producer");
-        bytes_max > self.batch_bytes_max && wanted.any(is_other)
+        wanted.any(is_other) && self.bytes_max(topic, within).any(|max| bytes_max > max)
     }
 
     /// Whether a batch of `bytes`, of records without keys, may have been taken between two moments.

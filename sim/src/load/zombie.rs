@@ -132,7 +132,9 @@ impl Load for Zombie {
         let (topic, bytes, within) =
             (desk.topic, i64::from(sent.bytes), (sent.sent_ms, desk.wall_ms));
         let may_take = desk.ledger.may_take(topic, bytes, within);
-        let may_refuse = desk.ledger.may_refuse(topic, answer.error_code, bytes, within);
+        let may_refuse = desk.ledger.may_refuse(topic, answer.error_code, bytes, within)
+            || answer.error_code == 10
+                && desk.ledger.may_outgrow(topic, bytes + CODEC_BYTES_MORE, within);
         let part = Part { topic, partition: 0 };
         let left = self.left(desk.ledger, part);
         let outcome = match (self.step, answer.error_code) {
@@ -228,6 +230,9 @@ impl Zombie {
         }
     }
 }
+
+/// What a codec may add to a record that it cannot make smaller: its frame.
+const CODEC_BYTES_MORE: i64 = 64;
 
 #[cfg(test)]
 mod tests {

@@ -8,7 +8,7 @@ use super::{Platter, Role};
 use bytes::Bytes;
 use sordini_log::disk::{
     BLOCK_BYTES, Data, DirEntry, DirName, DiskError, DiskErrorKind, DiskOk, DiskResult, FileName,
-    LogFile, OpKind, Query,
+    LogFile, OpKind, Query, ReadAt,
 };
 use sordini_log::segment::locate;
 use sordini_log::{LogDir, LogId, Offset};
@@ -330,9 +330,9 @@ impl Platter {
     /// The same by the directory's path.
     pub(super) fn owner_of(&self, dir: &str) -> Option<LogId> {
         let node = self.names.find(&format!("{dir}/partition.metadata"))?;
-        let text = String::from_utf8(self.files.get(&node)?.read(0, 4096)).ok()?;
-        let line = text.lines().find_map(|line| line.strip_prefix("log_id:"))?;
-        line.trim().parse().ok().map(LogId)
+        let mut text = [0; 4096];
+        let len = Veiled::new(self.files.get(&node)?).read_at(0, &mut text).ok()?;
+        sordini_log::home::log_id(&text[..len])
     }
 
     fn room_for(&mut self, bytes: u64) -> Result<(), DiskError> {

@@ -159,13 +159,19 @@ impl Platter {
         self.files[&file].len().saturating_sub(sector * SECTOR_BYTES).min(SECTOR_BYTES)
     }
 
-    /// Whether all of a place is durable, is before the end of the file, and has no veil.
+    /// Whether all of a place is durable, is before the end of a file that may grow, and has no veil.
     pub fn is_settled(&self, spot: &Spot) -> bool {
         let file = &self.files[&spot.file];
         let end = spot.sectors.end * SECTOR_BYTES;
-        end <= file.len()
+        (end <= file.len() || self.is_plate(spot.file))
             && !file.is_dirty(spot.sectors.clone())
             && !file.has_veil(spot.sectors.clone())
+    }
+
+    /// Whether it is a `partition.metadata`, which is written once and as a whole.
+    fn is_plate(&self, file: NodeId) -> bool {
+        let mut paths = self.names.paths().into_iter();
+        paths.any(|(path, node)| node == file && role_of(&path) == Some(Role::Metadata))
     }
 
     /// What a sector held before it was last synced; zeroes if that is not known.
@@ -182,7 +188,9 @@ impl Platter {
                 continue;
             };
             let pages = bytes.len().div_ceil(BLOCK_BYTES as u64);
-            let page = |n: u64| Spot { file, sectors: n * 8..(n * 8 + 8) };
+            // A plate has one sector.
+            let sectors = if role == Role::Metadata { 1 } else { 8 };
+            let page = |n: u64| Spot { file, sectors: n * 8..(n * 8 + sectors) };
             spots.extend((0..pages).map(page));
         }
         if role == Role::Journal {
@@ -349,6 +357,7 @@ impl Platter {
 /// Whether recovery needs what a file says: without it, it cannot go on.
 fn is_vital(name: &FileName) -> bool {
     match name {
+        FileName::Log(_, LogFile::Metadata) => false, // it is written again
         FileName::Log(dir, _) => &*dir.name == METADATA_DIR,
         _ => true,
     }
@@ -405,6 +414,7 @@ fn role_of(path: &str) -> Option<Role> {
         Some((_, "log")) => Some(Role::Segment),
         Some((_, "index")) => Some(Role::Index),
         Some((_, "timeindex")) => Some(Role::TimeIndex),
+        Some((_, "metadata")) => Some(Role::Metadata),
         _ if path == "checkpoint/current" => Some(Role::Checkpoint),
         _ => None,
     }

@@ -172,7 +172,9 @@ impl Storage {
                     None
                 }
                 Verdict::Fatal | Verdict::Refuse => return,
-                Verdict::Retry | Verdict::Skip => unreachable!("not a verdict on a boot's step"),
+                Verdict::Retry | Verdict::Doubt | Verdict::Skip => {
+                    unreachable!("not a verdict on a boot's step")
+                }
             },
         };
         match &mut self.stage {
@@ -224,6 +226,11 @@ impl Storage {
 
     fn boot_failed(&mut self, why: String, notes: &mut Vec<Note>) {
         self.reached.mark(Reach::StartRefused);
+        self.stop(why, notes);
+    }
+
+    /// Nothing more is done.
+    pub(super) fn stop(&mut self, why: String, notes: &mut Vec<Note>) {
         self.stage = Stage::Failed;
         notes.push(Note::Fatal(why));
     }

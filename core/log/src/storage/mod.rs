@@ -159,10 +159,12 @@ impl Storage {
             }
             Done::Remove { log, step } => self.remove_done(now, log, step, result, out, notes),
             Done::Nothing => {
-                if let Err(e) = result
-                    && self.failed(now, Purpose::Cleanup, &e, notes) == Verdict::Retry
-                {
-                    self.sweep_later(now);
+                if let Err(e) = result {
+                    match self.failed(now, Purpose::Cleanup, &e, notes) {
+                        Verdict::Retry => self.sweep_later(now),
+                        Verdict::Doubt => self.sweep_in_doubt(now),
+                        _ => {}
+                    }
                 }
             }
             Done::Ticket(ticket) => panic!("ticket {ticket} belongs to whoever asked"),
@@ -545,7 +547,7 @@ impl Storage {
                     )));
                 }
             }
-            Verdict::Absent | Verdict::Unreadable | Verdict::Skip => {}
+            Verdict::Doubt | Verdict::Absent | Verdict::Unreadable | Verdict::Skip => {}
         }
         verdict
     }

@@ -14,7 +14,7 @@ use crate::log::Log;
 use crate::segment::{Head, LogConfig};
 use crate::span::Spans;
 use crate::time::Wall;
-use crate::writer::{Home, Stale};
+use crate::writer::{Home, Plate, Stale};
 use sordini_mutant::mutant;
 use sordini_wire::batch::Batch;
 use std::collections::BTreeMap;
@@ -152,7 +152,10 @@ fn restore(saved: SavedLog, starts: &BTreeMap<LogId, Offset>) -> Log {
     (log.synced, log.end) = (saved.end, saved.end);
     log.hard_state = saved.hard_state;
     log.faulty = saved.faulty;
-    log.writer.home = if saved.made { Home::Made } else { Home::Missing };
+    if saved.made {
+        let plate = mutant!(B25, Plate::Unread, Plate::Good);
+        (log.writer.home, log.writer.plate) = (Home::Made, plate);
+    }
     log.writer.closed = saved.closed;
     log.writer.unswept = true;
     log.writer.stale = saved.segments.last().map(Stale::of);

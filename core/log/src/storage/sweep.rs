@@ -1,5 +1,5 @@
 //! Looking for leftovers of an earlier life, while serving: one listing at a time, and that of a log whose name a deleted one
-//! holds once that is gone. What a full disk could not remove (a file system that copies on write needs space even for
+//! holds once that is gone, or of one whose directory did not say whose it is. What a full disk could not remove (a file system that copies on write needs space even for
 //! that) is looked for again later.
 //!
 //! Directories that end in `.<id>-delete` are removed. In a log's directory, segment files that
@@ -15,7 +15,7 @@ use crate::id::{LogDir, LogId, Offset};
 use crate::io_errors::Purpose;
 use crate::log::Log;
 use crate::time::{Mono, Now};
-use crate::writer::Home;
+use crate::writer::{Home, Plate};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -54,6 +54,13 @@ impl Storage {
     /// Something could not be removed for want of space.
     pub(super) fn sweep_later(&mut self, now: Now) {
         self.sweep.again.get_or_insert(now.mono.after_ms(SWEEP_RETRY_MS));
+    }
+
+    /// A directory does not say any more whose it is; which one, nobody remembers.
+    pub(super) fn sweep_in_doubt(&mut self, now: Now) {
+        self.sweep_later(now);
+        let ids: Vec<_> = self.logs.keys().copied().collect();
+        ids.into_iter().for_each(|id| self.doubt(now, id));
     }
 
     /// Looks through everything again if it is time.
@@ -151,6 +158,10 @@ impl Storage {
             let log = self.logs.get(&id).filter(|log| log.writer.unswept);
             // While a deleted log may hold the name, what is there may be that one's.
             if log.is_some_and(|log| remove::holds_name(&self.removals, &log.dir.name)) {
+                continue;
+            }
+            // Nothing is cut in a directory that does not say whose it is.
+            if log.is_some_and(|log| log.writer.plate != Plate::Good) {
                 continue;
             }
             self.sweep.todo.remove(&id);

@@ -8,14 +8,14 @@
 
 use super::{Storage, remove};
 use crate::disk::{
-    DiskErrorKind, DiskOp, DiskResult, Done, FileName, LogFile, OpKind, SegmentStep,
+    DiskErrorKind, DiskOk, DiskOp, DiskResult, Done, FileName, LogFile, OpKind, SegmentStep,
 };
 use crate::id::{Generation, LogId, Offset};
 use crate::io_errors::{Purpose, Verdict};
 use crate::segment::Segment;
 use crate::storage::Note;
 use crate::time::{Mono, Now};
-use crate::writer::{Home, Progress};
+use crate::writer::{Home, Plate, Progress};
 use sordini_reach::Reach;
 use std::collections::{BTreeSet, VecDeque};
 
@@ -56,9 +56,11 @@ impl Storage {
             return;
         }
         let enough = log.waiting_bytes() >= self.config.write_bytes_min;
+        // The sweep waits for it, and whoever reads.
+        let unread = log.writer.plate != Plate::Good;
         // What was begun is finished, over the ends of segments.
         let begun = log.written < log.writer.goal;
-        if enough || begun || log.writer.target.is_some_and(|t| log.file_synced < t) {
+        if enough || begun || unread || log.writer.target.is_some_and(|t| log.file_synced < t) {
             log.writer.ready = true;
             self.writes.ready.push_back(id);
         } else if log.writer.due.is_none() {
@@ -95,7 +97,9 @@ impl Storage {
             if missing && remove::holds_name(&self.removals, &log.dir.name) {
                 continue; // queued again once the name is free
             }
-            log.writer.goal = log.synced;
+            if log.writer.plate == Plate::Good {
+                log.writer.goal = log.synced;
+            }
             let generation = Generation { boot: self.boot, cut: log.cut };
             if log.start_piece(generation, &self.config, out) {
                 self.writes.pieces += 1;
@@ -143,16 +147,31 @@ impl Storage {
         // What a full disk did not let be made, the rest of its piece does not find; nor does anybody wait for a piece
         // of another life of the log.
         let follows = log.is_none_or(|l| l.writer.is_refused());
+        let mut doubt = false;
         let full = match result {
+            _ if step == SegmentStep::Looked => {
+                if !self.read_plate(id, generation, result, notes) {
+                    return;
+                }
+                false
+            }
             Err(e) if e.kind == DiskErrorKind::NotFound && follows => true,
-            Err(e) if self.failed(now, Purpose::Store, &e, notes) == Verdict::Fatal => return,
-            Err(_) => true,
+            Err(e) => match self.failed(now, Purpose::Store, &e, notes) {
+                Verdict::Fatal => return,
+                verdict => {
+                    doubt = verdict == Verdict::Doubt;
+                    true
+                }
+            },
             Ok(_) => false,
         };
         let Some(log) = self.logs.get_mut(&id).filter(|l| l.generation(boot) == generation) else {
             self.reached.mark(Reach::PieceOutlived);
             return; // another life: the log was deleted or truncated
         };
+        if doubt {
+            log.writer.doubt();
+        }
         match log.piece_done(step, full) {
             Progress::Waiting => return,
             Progress::Full => {}
@@ -163,10 +182,63 @@ impl Storage {
         }
         log.invariants();
         self.writes.piece_gone();
+        if matches!(step, SegmentStep::Looked | SegmentStep::Made) {
+            self.sweep_next(out);
+        }
         self.drop_segments(id, out);
         self.checkpoint_progress(id);
         self.queue_write(now, id);
         self.trim_cache();
+    }
+
+    /// A log's directory does not say that it is the log's: it is looked at, and told again if need be.
+    pub fn doubt(&mut self, now: Now, id: LogId) {
+        if let Some(log) = self.logs.get_mut(&id) {
+            log.writer.doubt();
+        }
+        self.queue_write(now, id);
+    }
+
+    /// What the directory of a log says was read. False if it says that it is another log's, which no fault of a disk comes to: then
+    /// somebody has moved directories, and nothing may be written there.
+    fn read_plate(
+        &mut self,
+        id: LogId,
+        generation: Generation,
+        result: DiskResult,
+        notes: &mut Vec<Note>,
+    ) -> bool {
+        let boot = self.boot;
+        let Some(log) = self.logs.get_mut(&id).filter(|l| l.generation(boot) == generation) else {
+            return true;
+        };
+        let (path, why) = (
+            log.file(LogFile::Metadata).path(),
+            match &result {
+                Ok(DiskOk::Bytes(text)) => match crate::home::log_id(text) {
+                    Some(owner) if owner == id => {
+                        log.writer.plate = Plate::Good;
+                        return true;
+                    }
+                    Some(owner) => {
+                        let fatal = format!(
+                            "{}: expected {id}, it names {owner}: the directory is another log's; put that of {id} back in its place, \
+                         or, if this one is right, remove the file, which is written again then",
+                            log.file(LogFile::Metadata).path()
+                        );
+                        self.stop(fatal, notes);
+                        return false;
+                    }
+                    None => "it names no log".to_owned(),
+                },
+                Ok(other) => panic!("a read was answered with {other:?}"),
+                Err(e) => e.to_string(),
+            },
+        );
+        log.writer.plate = Plate::Lost;
+        notes.push(Note::Warning(format!("{path}: {why}; it is written again")));
+        self.reached.mark(Reach::PlateLost);
+        true
     }
 
     /// Drops cached batches, the oldest first, until they fit into the budget. One that is not written

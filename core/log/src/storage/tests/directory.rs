@@ -271,3 +271,55 @@ fn a_last_group_of_which_the_disk_does_not_give_a_block_is_not_cut() {
     }
     assert_eq!(Rig::booted(rig.disk.clone()).read_all(LogId(1)), expected(0, end, 100));
 }
+
+/// A rotten byte in one log's `partition.metadata` kept a whole broker down.
+#[test]
+fn a_directory_that_does_not_say_whose_it_is_is_told_again() {
+    let mut rig = Rig::booted(Mem::default());
+    let log = rig.create("orders-0", 1);
+    rig.append(log, 10, 100);
+    rig.run();
+    rig.checkpoint();
+    rig.run();
+    let before = rig.disk.clone();
+    let plate = "orders-0/partition.metadata";
+    let text = before.clone().file(plate).expect("made").clone();
+    type Change<'a> = &'a dyn Fn(&mut Mem);
+    let changes: [(&str, Change); 4] = [
+        ("a byte", &|d| d.file(plate).expect("made")[3] ^= 1),
+        ("its log", &|d| d.file(plate).expect("made")[text.len() - 16] ^= 1),
+        ("cut", &|d| d.file(plate).expect("made").truncate(20)),
+        ("gone", &|d| d.remove(plate)),
+    ];
+    for (name, change) in changes {
+        let mut disk = before.clone();
+        change(&mut disk);
+        let mut rig = Rig::booted(disk);
+        rig.run();
+        assert_eq!(rig.disk.file(plate), Some(&mut text.clone()), "{name}");
+        rig.append(log, 10, 100);
+        rig.run();
+        rig.wait(50);
+        assert_eq!(rig.read_all(log), expected(0, 20, 100), "{name}");
+        assert_eq!(rig.fatal(), None, "{name}");
+    }
+}
+
+#[test]
+fn a_directory_that_says_that_it_is_another_logs_is_not_written_to() {
+    let mut rig = Rig::booted(Mem::default());
+    let log = rig.create("orders-0", 1);
+    rig.append(log, 10, 100);
+    rig.run();
+    rig.checkpoint();
+    rig.run();
+    let mut disk = rig.disk.clone();
+    let text = crate::home::encode(&dir("other-0", 7), &[7; 16]);
+    disk.put("orders-0/partition.metadata", text.as_bytes());
+    let before = disk.list("orders-0");
+    let mut rig = Rig::booted(disk);
+    rig.run();
+    let why = rig.fatal().expect("it is another log's");
+    assert!(why.contains("orders-0/partition.metadata: expected log 1, it names log 7"), "{why}");
+    assert_eq!(rig.disk.list("orders-0"), before);
+}
