@@ -235,3 +235,15 @@ impl fmt::Display for ConnId {
         write!(f, "connection {}", self.0)
     }
 }
+
+// These move by value through queues and channels, at least once per request each: a variant that grows must be boxed or
+// say here why it is worth the copies. (Sizes in bytes; those of the disk are in its room.)
+const _: () = {
+    assert!(size_of::<Now>() <= 24);
+    assert!(size_of::<Event>() <= 128);
+    assert!(size_of::<Part>() <= 96);
+    assert!(size_of::<Body>() <= 208);
+    assert!(size_of::<NetOp>() <= 216);
+    assert!(size_of::<Fact>() <= 40);
+    assert!(size_of::<Outbox>() <= 72);
+};

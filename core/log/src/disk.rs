@@ -361,3 +361,11 @@ pub trait ReadAt {
     /// Reads into `buf` at `at`; returns how many bytes came, fewer only at the end.
     fn read_at(&self, at: u64, buf: &mut [u8]) -> Result<usize, DiskError>;
 }
+
+// These move by value through queues and to other threads, several per request: a variant that grows must be boxed or
+// say here why it is worth the copies. (Sizes in bytes.)
+const _: () = {
+    assert!(size_of::<Done>() <= 40);
+    assert!(size_of::<DiskOp>() <= 176);
+    assert!(size_of::<Completion>() <= 112);
+};
