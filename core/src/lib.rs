@@ -7,6 +7,7 @@
 pub mod api;
 pub mod census;
 pub mod config;
+pub mod digest;
 pub mod fetch;
 pub mod gather;
 pub mod limits;

@@ -3,9 +3,13 @@
 //! Bytes become requests in a [`Session`], requests are served by the [`Node`], answers leave through the
 //! session in the order of the requests. This file routes; it decides only who is served next.
 
+#[cfg(test)]
+mod tests;
+
 use crate::api::{self, Head, Stop, api_versions};
 use crate::census::Census;
 use crate::config::broker::BrokerConfig;
+use crate::digest;
 use crate::gather::Call;
 use crate::limits::Limits;
 use crate::node::{Node, Stage, Step};
@@ -59,6 +63,12 @@ impl Shard {
     /// The node, to be looked at.
     pub fn node(&self) -> &Node {
         &self.node
+    }
+
+    /// A number that two shards share if all that decides what follows is the same in both; see [`digest`].
+    pub fn digest(&self) -> u64 {
+        let rng = &self.node.rng;
+        digest::of(&(self, rng.get_seed(), rng.get_word_pos()))
     }
 
     /// Rare states that it came to.

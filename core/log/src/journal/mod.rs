@@ -38,6 +38,7 @@ use group::{ECHO_MAX, Echo, Open, TRAILER_BYTES};
 use sordini_mutant::mutant;
 use sordini_reach::{Reach, Reached};
 use std::collections::VecDeque;
+use std::fmt;
 use std::sync::Arc;
 
 /// A seal follows the last sync after so many milliseconds.
@@ -174,8 +175,8 @@ struct Resync {
 }
 
 /// Memory of earlier groups, for later ones. Says nothing about the journal, so that a copy of the
-/// journal has none.
-#[derive(Debug, Default)]
+/// journal has none, and shows nothing.
+#[derive(Default)]
 struct Memory {
     /// Free blocks.
     spare: Vec<Vec<Block>>,
@@ -508,6 +509,12 @@ impl Flight {
 impl Clone for Memory {
     fn clone(&self) -> Memory {
         Memory::default()
+    }
+}
+
+impl fmt::Debug for Memory {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Memory")
     }
 }
 
