@@ -27,8 +27,7 @@ fn check_payload(batch: &Batch) -> Result<(), Refusal> {
     Err(Refusal::Payload)
 }
 
-/// Whatever the topic allows, a batch must lie in one file of the journal.
-fn fits_journal(batch: &Batch, max: usize) -> Result<(), Refusal> {
+fn fits(batch: &Batch, max: usize) -> Result<(), Refusal> {
     match batch.bytes().len() {
         size if size > max => Err(BatchError::TooLarge { size, max }.into()),
         _ => Ok(()),
@@ -116,8 +115,9 @@ impl Partition {
             Err(Refusal::Fenced { .. }) => reached.mark(Reach::ZombieFenced),
             _ => {}
         }
+        // Whatever the topic allows, a batch must lie in one file of the journal.
         let longest = storage.batch_bytes_max();
-        let looked = fits_journal(&batch, longest).and_then(|()| self.look(now, &batch));
+        let looked = fits(&batch, longest).and_then(|()| self.look(now, &batch));
         let reached = &mut storage.reached;
         reached.mark_if(Reach::BatchRefused, looked.is_err());
         looked?;
@@ -125,7 +125,8 @@ impl Partition {
         let came = batch.crc();
         let batch = self.recompressed(batch)?;
         reached.mark_if(Reach::Recompressed, batch.crc() != came);
-        fits_journal(&batch, longest)?;
+        // In another codec it has another size, and what is stored must obey the topic too; so it is in Kafka.
+        fits(&batch, longest.min(self.config.message_bytes_max as usize))?;
         let by_broker = self.config.timestamp_type == TimestampType::LogAppendTime;
         let append_time = by_broker.then_some(now.wall.0);
         Ok(self.append_trusted(now, batch, append_time, producers_max, storage))

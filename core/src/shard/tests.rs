@@ -1,4 +1,4 @@
-//! A shard and the world around it, driven by hand: two that live the same are the same.
+//! A shard and the world around it, driven by hand: two that live the same are the same; what a topic takes.
 
 use super::Shard;
 use crate::config::broker::BrokerConfig;
@@ -28,6 +28,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 const PRODUCE: i16 = 9;
 const FETCH: i16 = 12;
 const CREATE_TOPICS: i16 = 5;
+const MESSAGE_TOO_LARGE: i16 = 10;
 const CONN: ConnId = ConnId(1);
 
 /// A disk that does at once what is asked, as far as these stories ask.
@@ -287,4 +288,19 @@ fn one_other_event_makes_another_digest() {
         then.step(now, event.clone(), &mut Outbox::default());
         assert!(digests.insert(then.digest()), "{event:?} leaves no trace");
     }
+}
+
+#[test]
+fn a_batch_that_outgrows_its_topic_when_it_is_recompressed_is_refused() {
+    let mut rig = Rig::new();
+    rig.create("plain", &[("compression.type", "uncompressed")]);
+    rig.create("as-it-comes", &[]);
+    for (sequence, bytes) in [1_500_000, 15_000_000].into_iter().enumerate() {
+        let long = batch(Codec::Zstd, sequence as i32, &vec![b'x'; bytes]);
+        assert!(long.len() < 10_000, "it comes as {} bytes", long.len());
+        assert_eq!(rig.produce("plain", long.clone()), MESSAGE_TOO_LARGE);
+        assert_eq!(rig.produce("as-it-comes", long), 0);
+    }
+    // Refused is not remembered: the sequence goes on where it was.
+    assert_eq!(rig.produce("plain", batch(Codec::Zstd, 0, &[b'x'; 1_000_000])), 0);
 }
