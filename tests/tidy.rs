@@ -251,6 +251,22 @@ fn only_the_api_folder_speaks_of_error_codes() {
 }
 
 #[test]
+fn only_the_node_changes_partitions() {
+    let doors =
+        ["partitions.get_mut(", "partitions.values_mut(", "partitions.iter_mut(", "&mut Partition"];
+    for (path, text) in sources("core/src") {
+        let node = path.starts_with("core/src/node") || path.starts_with("core/src/node.rs");
+        if node || is_test(&path) {
+            continue;
+        }
+        let code = shipped(&text);
+        for door in doors {
+            assert!(!code.contains(door), "{}: `{door}`: that is for PartOps", path.display());
+        }
+    }
+}
+
+#[test]
 fn the_map_in_the_readme_shows_the_tree() {
     let readme = read("README.md");
     let known = ["target", ".git", ".ci", ".cargo", "sordini-data"];

@@ -1,8 +1,8 @@
 //! Requests that name partitions, and their answers put together again.
 //!
-//! Such a request becomes a [`Gather`] with one slot per partition, and one [`PartOp`] per slot. Only a
-//! PartOp touches a partition, so that partitions can live on other shards than the session that asks; a
-//! slot may be filled at once or by a later event.
+//! Such a request becomes a [`Gather`] with one slot per partition; a slot may be filled at once or by a later
+//! event. A request changes a partition by a [`PartOp`] and in no other way, so that partitions can live on other
+//! shards than the session that asks. What only reads looks at the partition, which it cannot change.
 
 use crate::partition::produce::{Appended, Refusal};
 use crate::session::RequestId;
@@ -22,7 +22,7 @@ pub struct Call {
     pub correlation: i32,
 }
 
-/// Something done to one partition.
+/// A change of one partition that a request asks for.
 #[derive(Clone, Debug)]
 #[allow(missing_docs)] // a variant says what its fields are
 pub enum PartOp {

@@ -1,4 +1,4 @@
-//! Carrying out [`PartOp`]s: the only way to a partition.
+//! Finding partitions, and carrying out [`PartOp`]s: the only way in which a request changes one.
 
 use super::{Node, Step};
 use crate::gather::{PartDone, PartOp};
@@ -26,7 +26,7 @@ impl Node {
         Some(topic.partition(partition)?.log)
     }
 
-    /// A partition by its log.
+    /// A partition by its log, to be looked at.
     ///
     /// # Panics
     /// If there is none: logs come from the metadata, and both change in the same step.
@@ -34,7 +34,7 @@ impl Node {
         self.partitions.get(&log).expect("every log of the metadata has a partition")
     }
 
-    /// Does one thing to one partition.
+    /// Changes one partition.
     pub fn run(&mut self, step: &mut Step<'_>, op: PartOp) -> PartDone {
         match op {
             PartOp::Append { log, batch } => {
