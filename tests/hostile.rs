@@ -5,44 +5,48 @@
 use crate::broker::Broker;
 use crate::wire::Wire;
 use bytes::Bytes;
+use flate2::read::MultiGzDecoder;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
-use sordini_wire::message::{
-    Message, alter_configs::*, api_versions::*, create_partitions::*, create_topics::*,
-    delete_records::*, delete_topics::*, describe_cluster::*, describe_configs::*,
-    describe_log_dirs::*, describe_topic_partitions::*, fetch::*, incremental_alter_configs::*,
-    init_producer_id::*, list_offsets::*, metadata::*, offset_for_leader_epoch::*, produce::*,
-};
+use sordini_core::api::TABLE;
+use sordini_wire::message::api_versions::{ApiVersionsRequest, ApiVersionsResponse};
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::time::Duration;
 
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// A valid frame of each API and version.
+/// Whole requests of each API and version that is served, with everything in them: those that Kafka's own encoder made
+/// for the wire room's golden test.
 fn valid() -> Vec<Bytes> {
-    fn each<M: Message + Default>(request: M, into: &mut Vec<Bytes>) {
-        into.extend(M::VERSIONS.map(|version| Wire::frame(7, &request, version)));
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/core/wire/tests/data/golden.jsonl.gz");
+    let file = std::fs::File::open(path).expect("Kafka's own bytes");
+    let (mut frames, mut seen) = (Vec::new(), BTreeSet::new());
+    for line in std::io::read_to_string(MultiGzDecoder::new(file)).expect("text").lines() {
+        let vector: serde_json::Value = serde_json::from_str(line).expect("an object");
+        let (key, version) = (vector["api_key"].as_i64(), vector["version"].as_i64());
+        let row = TABLE.iter().find(|row| Some(i64::from(row.key)) == key);
+        let Some((row, version)) = row.zip(version.and_then(|v| i16::try_from(v).ok())) else {
+            continue;
+        };
+        let is_request = vector["message"].as_str().is_some_and(|name| name.ends_with("Request"));
+        if is_request && row.versions.contains(&version) {
+            frames.push(Wire::frame_of(7, row.key, version, &unhex(&vector["hex"])));
+            seen.insert((row.key, version));
+        }
     }
-    let mut all = Vec::new();
-    let topic = || vec![TopicProduceData { name: "hostile".into(), ..Default::default() }];
-    each(ProduceRequest { topic_data: topic(), acks: -1, ..Default::default() }, &mut all);
-    each(FetchRequest { topics: vec![FetchTopic::default()], ..Default::default() }, &mut all);
-    each(ListOffsetsRequest { topics: vec![Default::default()], ..Default::default() }, &mut all);
-    each(MetadataRequest { topics: Some(vec![]), ..Default::default() }, &mut all);
-    each(ApiVersionsRequest::default(), &mut all);
-    each(CreateTopicsRequest { topics: vec![Default::default()], ..Default::default() }, &mut all);
-    each(DeleteTopicsRequest::default(), &mut all);
-    each(DeleteRecordsRequest { topics: vec![Default::default()], ..Default::default() }, &mut all);
-    each(InitProducerIdRequest::default(), &mut all);
-    each(OffsetForLeaderEpochRequest::default(), &mut all);
-    each(DescribeConfigsRequest::default(), &mut all);
-    each(AlterConfigsRequest::default(), &mut all);
-    each(IncrementalAlterConfigsRequest::default(), &mut all);
-    each(DescribeLogDirsRequest::default(), &mut all);
-    each(CreatePartitionsRequest::default(), &mut all);
-    each(DescribeClusterRequest::default(), &mut all);
-    each(DescribeTopicPartitionsRequest::default(), &mut all);
-    all
+    for row in TABLE {
+        for version in row.versions.clone() {
+            assert!(seen.contains(&(row.key, version)), "no {} of version {version}", row.name);
+        }
+    }
+    frames
+}
+
+fn unhex(hex: &serde_json::Value) -> Vec<u8> {
+    let hex = hex.as_str().expect("hexadecimal digits");
+    let byte = |i| u8::from_str_radix(&hex[i..i + 2], 16).expect("hexadecimal digits");
+    (0..hex.len()).step_by(2).map(byte).collect()
 }
 
 /// A frame made worse.

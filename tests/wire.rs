@@ -37,18 +37,29 @@ impl Wire {
 
     /// The frame of a request, its length included.
     pub fn frame<M: Message>(correlation: i32, request: &M, version: i16) -> Bytes {
+        let mut out = Wire::head(correlation, M::API_KEY, version);
+        request.encode(&mut out, version);
+        out.finish_joined()
+    }
+
+    /// The frame of a request whose body is there already.
+    pub fn frame_of(correlation: i32, key: i16, version: i16, body: &[u8]) -> Bytes {
+        let mut out = Wire::head(correlation, key, version);
+        out.raw(body);
+        out.finish_joined()
+    }
+
+    fn head(correlation: i32, key: i16, version: i16) -> Writer {
         let mut out = Writer::frame();
         let header = RequestHeader {
-            request_api_key: M::API_KEY,
+            request_api_key: key,
             request_api_version: version,
             correlation_id: correlation,
             client_id: Some("test".into()),
             ..RequestHeader::default()
         };
-        let header_version = request_header_version(ApiKey(M::API_KEY), version).expect("known");
-        header.encode(&mut out, header_version);
-        request.encode(&mut out, version);
-        out.finish_joined()
+        header.encode(&mut out, request_header_version(ApiKey(key), version).expect("known"));
+        out
     }
 
     /// Sends a request.
