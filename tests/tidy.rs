@@ -108,6 +108,50 @@ fn raft_holds_no_record_bytes() {
 }
 
 #[test]
+fn what_folds_the_metadata_knows_no_time_and_no_chance() {
+    let fold = "fn apply(&mut self, at: Offset, record: &MetadataRecord)";
+    assert!(read("core/src/metadata/mod.rs").contains(fold), "expected `{fold}` and nothing more");
+    for file in ["mod", "records", "save"] {
+        let path = format!("core/src/metadata/{file}.rs");
+        let code = shipped(&read(&path));
+        for word in ["Now", "Wall", "Mono", "rand_", "Rng", "rng", "static mut"] {
+            assert!(!code.contains(word), "{path}: `{word}` has no place in a fold");
+        }
+    }
+}
+
+#[test]
+fn only_the_program_reads_configuration_files() {
+    // The simulator reads scenarios, which are TOML too; the core has no files at all.
+    for folder in ["core", "net", "disk", "sim/src"] {
+        absent(folder, &["sordini.toml", "server.properties", "--config"]);
+    }
+    for room in ["core", "core/log", "core/wire", "net", "disk"] {
+        let manifest = read(format!("{room}/Cargo.toml"));
+        assert!(!manifest.contains("toml.workspace"), "{room} must not read TOML");
+    }
+    absent("net", &["std::fs", "File::open", "read_to_string"]);
+}
+
+#[test]
+fn checks_read_ledgers_and_accounts_but_never_the_broker() {
+    let may = [
+        ("sordini_", ["core::census::", "log::{LogId, Offset}", "log::span::Span"].as_slice()),
+        ("crate::", &["ledger::", "scenario::", "failure::", "heap::"]),
+    ];
+    for (path, text) in sources("sim/src/check") {
+        let code = shipped(&text);
+        for (root, rest) in may.iter().filter(|_| !is_test(&path)) {
+            for tail in code.split(root).skip(1) {
+                let known = rest.iter().any(|rest| tail.starts_with(rest));
+                let named = tail.lines().next().unwrap_or_default();
+                assert!(known, "{}: a check must not know {root}{named}", path.display());
+            }
+        }
+    }
+}
+
+#[test]
 fn nothing_is_left_half_done() {
     for folder in ["core", "net", "disk", "sim", "src"] {
         absent(folder, &["todo!(", "unimplemented!(", "dbg!("]);
@@ -267,27 +311,38 @@ fn only_the_node_changes_partitions() {
 }
 
 #[test]
-fn the_map_in_the_readme_shows_the_tree() {
-    let readme = read("README.md");
-    let known = ["target", ".git", ".ci", ".cargo", "sordini-data"];
-    for entry in fs::read_dir(root()).expect("the root").flatten() {
-        let name = entry.file_name().to_string_lossy().to_string();
-        if entry.path().is_dir() && !known.contains(&name.as_str()) {
-            assert!(readme.contains(&format!("{name}/")), "README's map lacks {name}/");
-        }
+fn the_maps_show_the_tree_and_nothing_else() {
+    /// Folders of a folder, with their path, but for those that are nobody's to read.
+    fn folders(within: &str) -> BTreeSet<String> {
+        let entries = fs::read_dir(root().join(within)).expect("a folder").flatten();
+        let names = entries
+            .filter(|e| e.path().is_dir())
+            .map(|e| e.file_name().to_string_lossy().to_string())
+            .filter(|n| !n.starts_with('.') && n != "target" && n != "sordini-data");
+        names.map(|n| format!("{within}{n}/")).collect()
     }
-    for room in [
-        "core/wire",
-        "core/raft",
-        "core/log",
-        "core/mutant",
-        "core/reach",
-        "net",
-        "disk",
-        "sim",
-        "src",
-    ] {
-        assert!(root().join(room).is_dir(), "the map shows {room}, the tree does not");
+    let tree: BTreeSet<String> = folders("").into_iter().chain(folders("core/")).collect();
+    for page in ["README.md", "ARCHITECTURE.md"] {
+        let text = read(page);
+        let map = text.split("```\n").find(|block| block.contains("\ncore/ ")).expect("a map");
+        let mut shown = BTreeSet::new();
+        let mut above = "";
+        for line in map.lines() {
+            let Some(name) = line.split_whitespace().next().filter(|n| n.ends_with('/')) else {
+                continue;
+            };
+            let path = match line.starts_with(' ') {
+                true => format!("{above}{name}"),
+                false => name.to_owned(),
+            };
+            assert!(root().join(&path).is_dir(), "{page} shows {path}, the tree does not");
+            if !line.starts_with(' ') {
+                above = name;
+            }
+            shown.insert(path);
+        }
+        let missing: Vec<&String> = tree.difference(&shown).collect();
+        assert!(missing.is_empty(), "{page}'s map lacks {missing:?}");
     }
 }
 
