@@ -231,6 +231,26 @@ fn every_api_has_a_row_and_a_file() {
     assert_eq!(rows, files, "rows of the table and files of core/src/api");
 }
 
+#[test]
+fn every_config_key_has_one_row() {
+    use sordini_core::config::table::{BROKER, INERT, TOPIC};
+    let tables = [("topic", TOPIC), ("broker", BROKER), ("inert", INERT)];
+    for (file, table) in tables {
+        let text = read(format!("core/src/config/table/{file}.rs"));
+        let begins = text.lines().filter_map(|l| l.strip_prefix("    row(\"")?.split_once('"'));
+        let rows: Vec<&str> = begins.map(|(name, _)| name).collect();
+        let names: Vec<&str> = table.iter().map(|row| row.name).collect();
+        assert_eq!(rows, names, "lines of {file}.rs and rows of its table");
+    }
+    assert_eq!(files("core/src/config/table", &[]), tables.map(|(file, _)| file.to_owned()).into());
+    // A topic's key may have the name of the broker's that it follows; else a name stands in one row.
+    for names in [vec![TOPIC], vec![BROKER, INERT]] {
+        let all: Vec<&str> = names.into_iter().flatten().map(|row| row.name).collect();
+        let once: BTreeSet<&str> = all.iter().copied().collect();
+        assert_eq!(once.len(), all.len(), "a key has two rows");
+    }
+}
+
 /// Names of the files of a folder, without `.rs` and without `but`.
 fn files(folder: &str, but: &[&str]) -> BTreeSet<String> {
     fs::read_dir(root().join(folder))
