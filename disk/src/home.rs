@@ -67,9 +67,24 @@ pub(crate) struct Lock(#[allow(dead_code)] File);
 /// Makes the directory where it is missing, locks it, and checks that it is ours to write.
 pub(crate) fn open(dir: &Path) -> Result<(OwnedFd, Lock), OpenError> {
     let root = open_root(dir)?;
+    // Before the lock: not even that is written into somebody else's directory.
+    is_ours(dir, &root)?;
     let lock = take_lock(dir, &root)?;
-    check_format(dir, &root)?;
+    // And under it: until now another process may have written.
+    if !is_ours(dir, &root)? {
+        write_format(dir, &root)
+            .map_err(|errno| explain(dir, &dir.join(".sordini"), "write", errno))?;
+    }
     Ok((root, Lock(lock)))
+}
+
+/// Refuses a directory that [`RealDisk::open`](crate::RealDisk::open) would refuse for whose it is or for its
+/// format. Reads only.
+pub fn check_format(dir: &Path) -> Result<(), OpenError> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let root = rustix::fs::open(dir, flags, Mode::empty())
+        .map_err(|errno| explain(dir, dir, "open directory", errno))?;
+    is_ours(dir, &root).map(|_| ())
 }
 
 fn open_root(dir: &Path) -> Result<OwnedFd, OpenError> {
@@ -118,40 +133,39 @@ fn take_lock(dir: &Path, root: &OwnedFd) -> Result<File, OpenError> {
     }
 }
 
-fn check_format(dir: &Path, root: &OwnedFd) -> Result<(), OpenError> {
+/// Whether the directory has our format; not yet if it is empty. Anybody else's is refused.
+fn is_ours(dir: &Path, root: &OwnedFd) -> Result<bool, OpenError> {
     let path = dir.join(".sordini");
-    match openat(root, ".sordini", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()) {
-        Ok(file) => {
-            let mut text = String::new();
-            File::from(file).take(4096).read_to_string(&mut text).map_err(|e| OpenError::Io {
-                what: "read",
-                path: path.clone(),
-                cause: e.to_string(),
-            })?;
-            let found = text.lines().find_map(|l| l.strip_prefix("format ")).unwrap_or("").trim();
-            match found.parse::<u32>() {
-                Ok(1..=FORMAT) => Ok(()),
-                Ok(_) => Err(OpenError::NewerFormat {
-                    dir: dir.into(),
-                    found: found.into(),
-                    known: FORMAT,
-                }),
-                Err(_) => Err(OpenError::Io {
-                    what: "understand",
-                    path,
-                    cause: format!("it should say \"format {FORMAT}\"; restore that line"),
-                }),
-            }
-        }
+    // Listed before `.sordini` is looked for: whoever makes the directory ours right now writes that first.
+    let entry = first_entry(root).map_err(|errno| explain(dir, dir, "list directory", errno))?;
+    let file = match openat(root, ".sordini", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()) {
+        Ok(file) => file,
         Err(Errno::NOENT) => {
-            if let Some(entry) =
-                first_entry(root).map_err(|errno| explain(dir, dir, "list directory", errno))?
-            {
-                return Err(OpenError::Foreign { dir: dir.into(), entry });
-            }
-            write_format(dir, root).map_err(|errno| explain(dir, &path, "write", errno))
+            return match entry {
+                Some(entry) => Err(OpenError::Foreign { dir: dir.into(), entry }),
+                None => Ok(false),
+            };
         }
-        Err(errno) => Err(explain(dir, &path, "open", errno)),
+        Err(errno) => return Err(explain(dir, &path, "open", errno)),
+    };
+    let mut bytes = Vec::new();
+    File::from(file).take(4096).read_to_end(&mut bytes).map_err(|e| OpenError::Io {
+        what: "read",
+        path: path.clone(),
+        cause: e.to_string(),
+    })?;
+    let text = String::from_utf8_lossy(&bytes);
+    let found = text.lines().find_map(|l| l.strip_prefix("format ")).unwrap_or("").trim();
+    match found.parse::<u32>() {
+        Ok(1..=FORMAT) => Ok(true),
+        Ok(later) if later > FORMAT => {
+            Err(OpenError::NewerFormat { dir: dir.into(), found: found.into(), known: FORMAT })
+        }
+        _ => Err(OpenError::Io {
+            what: "understand",
+            path,
+            cause: format!("it should say \"format {FORMAT}\"; restore that line"),
+        }),
     }
 }
 

@@ -46,7 +46,7 @@ mod transfer;
 #[cfg(test)]
 mod tests;
 
-pub use home::OpenError;
+pub use home::{OpenError, check_format};
 pub use reader::{FileReader, Reply};
 
 use checked::Pool;

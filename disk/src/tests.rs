@@ -370,6 +370,11 @@ fn a_directory_that_is_not_ours_is_refused_and_left_alone() {
     std::fs::write(dir.path().join("meta.properties"), "cluster.id=x").unwrap();
     let e = open(dir.path());
     assert!(matches!(&e, OpenError::Foreign { entry, .. } if entry == "meta.properties"), "{e}");
+    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1, "a lock was left there");
+    // Kafka's own lock.
+    std::fs::write(dir.path().join(".lock"), "").unwrap();
+    assert!(matches!(open(dir.path()), OpenError::Foreign { .. }));
+    assert_eq!(std::fs::read(dir.path().join(".lock")).unwrap(), b"", "its lock was written to");
     let e = open(&dir.path().join("meta.properties"));
     assert!(matches!(e, OpenError::NotADirectory { .. }), "{e}");
     let e = open(&dir.path().join("meta.properties/below"));
@@ -377,8 +382,11 @@ fn a_directory_that_is_not_ours_is_refused_and_left_alone() {
     std::fs::write(dir.path().join(".sordini"), "format 2\n").unwrap();
     let e = open(dir.path());
     assert!(matches!(&e, OpenError::NewerFormat { found, known: 1, .. } if found == "2"), "{e}");
-    std::fs::write(dir.path().join(".sordini"), "").unwrap();
-    assert!(matches!(open(dir.path()), OpenError::Io { .. }));
+    for garbage in [&b""[..], b"format 0\n", b"format one\n", b"\xff\xfe\n"] {
+        std::fs::write(dir.path().join(".sordini"), garbage).unwrap();
+        let e = open(dir.path()).to_string();
+        assert!(e.contains("it should say \"format 1\""), "{e}");
+    }
     let e = open(Path::new("/sys/nowhere")); // nobody makes directories there, root neither
     assert!(matches!(e, OpenError::Permission { .. }), "{e}");
 }
