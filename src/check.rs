@@ -67,6 +67,7 @@ pub fn hold(dir: &Path) -> Result<Option<File>> {
          broker",
         dir.display()
     );
+    sordini_disk::check_format(dir)?;
     let path = dir.join(".lock");
     let file = match File::open(&path) {
         // A copy of a data directory may lack it.
@@ -179,6 +180,11 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let args = CheckArgs { dir: dir.path().to_owned() };
         assert!(run(&args).unwrap_err().to_string().contains("has no file .sordini"));
+        for (text, said) in [("format 9\n", "has format 9"), ("x", "it should say \"format 1\"")] {
+            fs::write(dir.path().join(".sordini"), text).unwrap();
+            let error = run(&args).unwrap_err().to_string();
+            assert!(error.contains(said), "{text:?}: {error}");
+        }
         fs::write(dir.path().join(".sordini"), "format 1\n").unwrap();
         fs::write(dir.path().join(".lock"), "pid 4711\n").unwrap();
         let holder = File::open(dir.path().join(".lock")).unwrap();

@@ -332,10 +332,14 @@ fn a_broker_that_cannot_start_says_why_and_what_to_do() {
     fs::write(path.join(".sordini"), "format 99\n").expect("written");
     let said = serve(&["127.0.0.1:0"]);
     assert!(said.contains("has format 99"), "{said}");
+    let checked = sordini(["check", data], "");
+    assert_eq!(checked.status.code(), Some(1), "{}", text(&checked.stdout));
+    assert!(text(&checked.stderr).contains("has format 99"), "{}", text(&checked.stderr));
     fs::remove_file(path.join(".sordini")).expect("removed");
     fs::write(path.join("thesis.tex"), "").expect("written");
     let said = serve(&["127.0.0.1:0"]);
     assert!(said.contains("holds \"thesis.tex\""), "{said}");
+    assert_eq!(fs::read_dir(&path).expect("there").count(), 1, "something was left there");
     fs::remove_file(path.join("thesis.tex")).expect("removed");
     let first = Shell { broker: Broker::start(&path, &["--set", "cluster.id=castle"]) };
     first.ok("topic create t");
