@@ -1,7 +1,7 @@
 //! `sordini topic`: create, list, describe, alter and delete topics.
 
 use crate::cli::BrokerArg;
-use crate::client::{Cluster, Refusal, accepted};
+use crate::client::{Cluster, LEADER_WAIT, Refusal, accepted};
 use crate::output::{count, print, story, table};
 use anyhow::{Result, bail, ensure};
 use clap::{Args, Subcommand};
@@ -215,7 +215,7 @@ fn list(args: ListArgs) -> Result<()> {
 
 fn describe(args: DescribeArgs) -> Result<()> {
     let mut cluster = Cluster::connect(&args.broker.broker)?;
-    let topic = cluster.topic(&args.name, false)?;
+    let topic = cluster.topic(&args.name, false, LEADER_WAIT)?;
     let indexes: Vec<i32> = topic.partitions.iter().map(|p| p.index).collect();
     let starts = crate::consume::offsets::list(&mut cluster, &topic, &indexes, -2)?;
     let ends = crate::consume::offsets::list(&mut cluster, &topic, &indexes, -1)?;

@@ -6,7 +6,7 @@ use std::io::{Seek, SeekFrom, Write};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
-use std::time::SystemTime;
+use std::time::{Duration, Instant, SystemTime};
 
 /// A broker and the commands that talk to it.
 struct Shell {
@@ -113,6 +113,17 @@ fn what_is_produced_is_consumed_with_keys_headers_and_places() {
     assert!(ends.contains("expected an offset of partition 3 of t from 0 to"), "{ends}");
     assert!(shell.refused("consume t -p 9").contains("from 0 to 3, got 9"));
     assert!(shell.refused("consume nothing").contains("`sordini topic list`"));
+}
+
+#[test]
+fn a_topic_that_cannot_be_made_is_waited_for_as_long_as_was_said() {
+    let dir = scratch();
+    let broker = Broker::start(dir.path(), &["--set", "auto.create.topics.enable=false"]);
+    let shell = Shell { broker };
+    let since = Instant::now();
+    let refused = shell.refused("produce t --timeout 1");
+    assert!(refused.contains("gave up after 1 s: cannot use the topic t"), "{refused}");
+    assert!(since.elapsed() < Duration::from_secs(10), "it took {:?}", since.elapsed());
 }
 
 #[test]

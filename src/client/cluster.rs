@@ -12,8 +12,8 @@ use std::collections::BTreeMap;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-/// How long a topic may be without a leader before that is an error.
-const LEADER_WAIT: Duration = Duration::from_secs(30);
+/// How long a topic may be without a leader before that is an error, where the user does not say.
+pub const LEADER_WAIT: Duration = Duration::from_secs(30);
 
 /// Pause before asking again.
 const RETRY_WAIT: Duration = Duration::from_millis(100);
@@ -139,19 +139,19 @@ impl Cluster {
         Ok(answer)
     }
 
-    /// A topic all of whose partitions have a leader; waits a while until they do. `create` lets the
+    /// A topic all of whose partitions have a leader; waits so long until they do. `create` lets the
     /// broker create it, if it does so for others.
-    pub fn topic(&mut self, name: &str, create: bool) -> Result<Topic> {
-        self.find(name, create, create)
+    pub fn topic(&mut self, name: &str, create: bool, wait: Duration) -> Result<Topic> {
+        self.find(name, create, create, wait)
     }
 
     /// A topic that was just created, which the brokers may not all know yet.
     pub fn new_topic(&mut self, name: &str) -> Result<Topic> {
-        self.find(name, false, true)
+        self.find(name, false, true, LEADER_WAIT)
     }
 
-    fn find(&mut self, name: &str, create: bool, coming: bool) -> Result<Topic> {
-        let deadline = Instant::now() + LEADER_WAIT;
+    fn find(&mut self, name: &str, create: bool, coming: bool, wait: Duration) -> Result<Topic> {
+        let deadline = Instant::now() + wait;
         loop {
             let mut answer = self.metadata(Some(vec![Str::from(name)]), create)?;
             let found =
@@ -159,11 +159,9 @@ impl Cluster {
             match ready(found, name) {
                 Ok(topic) => return Ok(topic),
                 Err(error) if !worth_waiting(&error, coming) => return Err(error),
-                Err(error) if Instant::now() > deadline => {
-                    return Err(error.context(format!(
-                        "gave up after {} s of waiting for a leader",
-                        LEADER_WAIT.as_secs()
-                    )));
+                Err(error) if Instant::now() >= deadline => {
+                    let waited = format!("gave up after {} s", wait.as_secs());
+                    return Err(error.context(waited));
                 }
                 Err(_) => sleep(RETRY_WAIT),
             }

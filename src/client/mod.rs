@@ -18,6 +18,6 @@ pub mod refusal;
 pub mod request;
 
 pub use address::Address;
-pub use cluster::{Cluster, Topic};
+pub use cluster::{Cluster, LEADER_WAIT, Topic};
 pub use connection::Connection;
 pub use refusal::{Refusal, accepted};

@@ -19,7 +19,7 @@ impl fmt::Display for Refusal {
         let why = self.why.as_deref().filter(|why| !why.is_empty());
         write!(f, "cannot {}: {}", self.what, why.unwrap_or(self.code.message()))?;
         write!(f, " ({} {})", self.code.name(), self.code.0)?;
-        match remedy(self.code) {
+        match remedy(self.code, why.is_some()) {
             Some(remedy) => write!(f, "; {remedy}"),
             None => Ok(()),
         }
@@ -36,9 +36,12 @@ pub fn accepted(code: i16, why: Option<&str>, what: impl FnOnce() -> String) -> 
     }
 }
 
-/// What to do about it, where that is not plain from the error.
-fn remedy(code: ErrorCode) -> Option<&'static str> {
+/// What to do about it, where that is not plain from the error or its explanation.
+fn remedy(code: ErrorCode, is_explained: bool) -> Option<&'static str> {
     Some(match code {
+        ErrorCode::KAFKA_STORAGE_ERROR if !is_explained => {
+            "a full disk is one cause, a file that cannot be read another: the broker's log names it"
+        }
         ErrorCode::UNKNOWN_TOPIC_OR_PARTITION => "`sordini topic list` shows what there is",
         ErrorCode::TOPIC_ALREADY_EXISTS => "use another name, or --if-not-exists",
         ErrorCode::INVALID_CONFIG => "`sordini topic describe NAME` shows the configs of a topic",
@@ -67,6 +70,11 @@ mod tests {
             refused.unwrap_err().to_string(),
             "cannot create the topic a: Topic 'a' already exists. (TOPIC_ALREADY_EXISTS 36); use \
              another name, or --if-not-exists"
+        );
+        let full = |why| accepted(56, why, || "produce".into()).unwrap_err().to_string();
+        assert!(full(None).ends_with("the broker's log names it"));
+        assert!(
+            full(Some("the disk is full")).ends_with("the disk is full (KAFKA_STORAGE_ERROR 56)")
         );
         assert!(accepted(0, None, || unreachable!()).is_ok());
     }

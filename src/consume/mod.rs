@@ -9,7 +9,7 @@ mod start;
 
 use crate::cli::BrokerArg;
 use crate::client::connection::is_away;
-use crate::client::{Cluster, Topic, accepted};
+use crate::client::{Cluster, LEADER_WAIT, Topic, accepted};
 use crate::output::{OutputError, Progress, count};
 use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
@@ -91,7 +91,7 @@ struct Consumer {
 /// Runs the command.
 pub fn run(args: ConsumeArgs) -> Result<()> {
     let mut cluster = Cluster::connect(&args.broker.broker)?;
-    let topic = cluster.topic(&args.topic, false)?;
+    let topic = cluster.topic(&args.topic, false, LEADER_WAIT)?;
     let cursors = cursors(&mut cluster, &topic, &args)?;
     let total = cursors.values().map(|c| c.until.saturating_sub(c.next).max(0) as u64);
     // A bar between the records would be no help.
@@ -321,7 +321,7 @@ impl Consumer {
 
     /// Learns who leads now.
     fn find_leaders(&mut self, cluster: &mut Cluster) -> Result<()> {
-        let topic = cluster.topic(&self.topic.name, false)?;
+        let topic = cluster.topic(&self.topic.name, false, LEADER_WAIT)?;
         ensure!(
             topic.id == self.topic.id,
             "the topic {} was deleted and created again while it was read; start over",

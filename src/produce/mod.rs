@@ -57,7 +57,7 @@ pub struct ProduceArgs {
     /// Bytes of a batch
     #[arg(long, value_name = "BYTES", default_value_t = 256 << 10)]
     batch_bytes: usize,
-    /// Seconds to go on trying when the broker is away
+    /// Seconds to go on trying when the broker is away or refuses for now
     #[arg(long, value_name = "SECONDS", default_value_t = 30)]
     timeout: u64,
     /// Say nothing at the end
@@ -79,13 +79,13 @@ pub fn run(args: ProduceArgs) -> Result<()> {
         "expected a --key-separator that is not empty"
     );
     let mut cluster = Cluster::connect(&args.broker.broker)?;
-    let topic = cluster.topic(&args.topic, true)?;
+    let timeout = Duration::from_secs(args.timeout);
+    let topic = cluster.topic(&args.topic, true, timeout)?;
     if let Some(wanted) = args.partition {
         let known = topic.partitions.iter().any(|p| p.index == wanted);
         let last = topic.partitions.len() - 1;
         ensure!(known, "expected a partition of {} from 0 to {last}, got {wanted}", topic.name);
     }
-    let timeout = Duration::from_secs(args.timeout);
     let sender = Sender::new(cluster, topic.clone(), acks, args.idempotent, timeout)?;
     let since = Instant::now();
     let quiet = args.quiet;

@@ -247,7 +247,7 @@ impl Sender {
         let deadline = Instant::now() + self.timeout;
         loop {
             sleep(RETRY_WAIT);
-            let sent = self.refresh().and_then(|()| {
+            let sent = self.refresh(deadline).and_then(|()| {
                 self.begin(unstored)?;
                 let Some((leader, ticket, _)) = self.under_way.pop_front() else { return Ok(()) };
                 let base_offset = self.outcome(leader, ticket, unstored)?;
@@ -267,9 +267,10 @@ impl Sender {
         }
     }
 
-    fn refresh(&mut self) -> Result<()> {
+    fn refresh(&mut self, deadline: Instant) -> Result<()> {
         self.cluster.reconnect()?;
-        let topic = self.cluster.topic(&self.topic.name, false)?;
+        let left = deadline.saturating_duration_since(Instant::now());
+        let topic = self.cluster.topic(&self.topic.name, false, left)?;
         if topic.id != self.topic.id {
             bail!("the topic {} was deleted and created again", topic.name);
         }

@@ -7,7 +7,8 @@
 //! 0 is not answered, and an error then closes the connection.
 //! One batch per partition. A partition that is named twice gets the batch that was named last, and one answer.
 //! A disk that hangs: REQUEST_TIMED_OUT after the request's own time; the batches may become durable later.
-//! Refused: transactional batches (there is no transaction coordinator).
+//! Refused: transactional batches (there is no transaction coordinator), and everything while the disk is full
+//! (KAFKA_STORAGE_ERROR, with the cause and the remedy in words).
 
 use super::Stop;
 use crate::gather::{Call, Gather, PartDone, PartOp};
@@ -37,6 +38,10 @@ const RECORD_OVERHEAD_MIN: i32 = 14;
 
 /// Least time that a request has, ms: where Kafka answers out of the page cache at once, a sync takes its time.
 const TIMEOUT_MS_MIN: u64 = 100;
+
+/// What a producer is told while the disk is full.
+const DISK_FULL: &str = "the broker's disk is nearly full: records are refused until space is freed; \
+     delete topics, lower their retention, or enlarge the file system";
 
 /// Length and correlation id in front of an answer.
 const FRAME_HEAD_BYTES: usize = 8;
@@ -80,6 +85,7 @@ pub fn handle(
             false => TopicRef::Name(&name),
         };
         let mut answer = match refused {
+            Some(ErrorCode::KAFKA_STORAGE_ERROR) => disk_full(),
             Some(code) => failed(code),
             None => produce(node, step, call, &topic, data, transactional_id.is_some()),
         };
@@ -160,6 +166,13 @@ fn failed(code: ErrorCode) -> Answer {
         ..PartitionProduceResponse::default()
     };
     (answer, None)
+}
+
+/// The records are not to blame, and none is named.
+fn disk_full() -> Answer {
+    let mut answer = failed(ErrorCode::KAFKA_STORAGE_ERROR);
+    answer.0.error_message = Some(Str::of(DISK_FULL));
+    answer
 }
 
 /// Appends to one partition.
