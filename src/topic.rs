@@ -29,6 +29,9 @@ const RESOURCE_TOPIC: i8 = 2;
 /// Config source of a value that was set on the topic itself.
 const SOURCE_TOPIC: i8 = 1;
 
+/// The key, of our brokers only, that says what an acknowledgement promises.
+const FLUSH: &str = "flush";
+
 /// Operations of IncrementalAlterConfigs.
 const OPERATION_SET: i8 = 0;
 const OPERATION_DELETE: i8 = 1;
@@ -40,7 +43,7 @@ pub enum TopicCommand {
     Create(CreateArgs),
     /// List the topics
     List(ListArgs),
-    /// Show partitions, leaders, offsets and configs of a topic
+    /// Show partitions, leaders, offsets and configs of a topic, and what a crash could lose of it
     Describe(DescribeArgs),
     /// Add partitions to a topic, set or unset its configs
     Alter(AlterArgs),
@@ -219,12 +222,13 @@ fn describe(args: DescribeArgs) -> Result<()> {
     let indexes: Vec<i32> = topic.partitions.iter().map(|p| p.index).collect();
     let starts = crate::consume::offsets::list(&mut cluster, &topic, &indexes, -2)?;
     let ends = crate::consume::offsets::list(&mut cluster, &topic, &indexes, -1)?;
-    let mut configs = configs(&mut cluster, &args.name)?;
-    configs.retain(|c| args.all || c.config_source == SOURCE_TOPIC);
     let value = |c: &DescribeConfigsResourceResult| match (c.is_sensitive, &c.value) {
         (true, _) => "(hidden)".to_owned(),
         (false, value) => value.as_deref().unwrap_or_default().to_owned(),
     };
+    let mut configs = all_configs(&mut cluster, &args.name)?;
+    let flush = configs.iter().find(|c| c.name == *FLUSH).map(value);
+    configs.retain(|c| args.all || c.config_source == SOURCE_TOPIC);
     if args.json {
         let partitions: Vec<_> = topic
             .partitions
@@ -238,7 +242,7 @@ fn describe(args: DescribeArgs) -> Result<()> {
         let configs: serde_json::Map<_, _> =
             configs.iter().map(|c| (c.name.to_string(), json!(value(c)))).collect();
         let all = json!({ "name": args.name, "id": topic.id.to_string(),
-                          "partitions": partitions, "configs": configs });
+                          "flush": flush, "partitions": partitions, "configs": configs });
         return Ok(print(&format!("{}\n", serde_json::to_string_pretty(&all)?))?);
     }
     let nodes = |ids: &[i32]| ids.iter().map(i32::to_string).collect::<Vec<_>>().join(",");
@@ -267,26 +271,56 @@ fn describe(args: DescribeArgs) -> Result<()> {
         text += "\n";
         text += &table(&["config", "value"], &rows);
     }
+    if let Some(loss) = flush.as_deref().and_then(loss) {
+        text += &format!("\n{loss}\n");
+    }
     Ok(print(&text)?)
 }
 
-/// All configs of a topic, by name.
-fn configs(cluster: &mut Cluster, name: &str) -> Result<Vec<DescribeConfigsResourceResult>> {
+/// What a crash may take of a topic; nothing is known of another broker's.
+fn loss(flush: &str) -> Option<&'static str> {
+    match flush {
+        "durable" => Some(
+            "a crash loses nothing that was acknowledged: it is on disk by then (flush=durable)",
+        ),
+        "relaxed" => Some(
+            "a crash of the process or a power loss takes the last records that were acknowledged, as far as they \
+             were not on disk yet (flush=relaxed)",
+        ),
+        _ => None,
+    }
+}
+
+/// All configs of a topic, by name. Ours is not among those that a Kafka tool sees and is asked for by name.
+fn all_configs(cluster: &mut Cluster, name: &str) -> Result<Vec<DescribeConfigsResourceResult>> {
+    let mut all = configs(cluster, name, None)?;
+    if all.iter().all(|c| c.name != *FLUSH) {
+        all.extend(configs(cluster, name, Some(vec![Str::of(FLUSH)]))?);
+    }
+    all.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(all)
+}
+
+/// These configs of a topic, or all that the broker shows.
+fn configs(
+    cluster: &mut Cluster,
+    name: &str,
+    keys: Option<Vec<Str>>,
+) -> Result<Vec<DescribeConfigsResourceResult>> {
     let resource = DescribeConfigsResource {
         resource_type: RESOURCE_TOPIC,
         resource_name: Str::from(name),
-        configuration_keys: None,
+        configuration_keys: keys,
         ..Default::default()
     };
     let request = DescribeConfigsRequest { resources: vec![resource], ..Default::default() };
     let mut answer = cluster.call(&request)?;
-    let Some(mut result) = answer.results.pop() else {
+    let Some(result) = answer.results.pop() else {
         bail!("expected the configs of {name}, the broker sent none");
     };
     accepted(result.error_code, result.error_message.as_deref(), || {
         format!("read the configs of {name}")
     })?;
-    result.configs.sort_by(|a, b| a.name.cmp(&b.name));
     Ok(result.configs)
 }
 

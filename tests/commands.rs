@@ -85,6 +85,12 @@ fn a_topic_is_made_shown_changed_and_deleted() {
     let described: serde_json::Value = serde_json::from_str(&described).expect("JSON");
     assert_eq!(described["partitions"].as_array().map(Vec::len), Some(5));
     assert_eq!(described["configs"], serde_json::json!({ "max.message.bytes": "2000" }));
+    assert_eq!(described["flush"], "durable");
+    let loses = |what: &str| shell.ok("topic describe orders").contains(what);
+    assert!(loses("a crash loses nothing that was acknowledged"));
+    shell.ok("topic alter orders --set flush=relaxed");
+    assert!(loses("takes the last records that were acknowledged"));
+    shell.ok("topic alter orders --unset flush");
     let exists = shell.refused("topic create orders");
     assert!(exists.contains("TOPIC_ALREADY_EXISTS 36); use another name"), "{exists}");
     shell.ok("topic create orders --if-not-exists");
