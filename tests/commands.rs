@@ -404,5 +404,15 @@ fn a_bench_measures_beside_the_limits_and_leaves_nothing_behind() {
     let consume = bench("consume --fill-bytes 2000000 --connections 2");
     assert!(consume["records_per_second"].as_f64() > Some(0.0), "{consume}");
     bench("large --topics 2 --partitions 2");
+    // The header of a batch and of a record come on top.
+    let tiny = bench("small --request-bytes 10");
+    assert_eq!(tiny["record_bytes"], 10);
+    assert!((71..100).contains(&tiny["batch_bytes"].as_u64().expect("a number")), "{tiny}");
+    let refused = shell.refused("bench small --request-bytes 10 --record-bytes 11");
+    assert!(refused.contains("at least a record's 11, got 10"), "{refused}");
+    let nowhere = dir.path().join("nowhere");
+    let refused = shell.refused(&format!("bench small --limits {}", nowhere.display()));
+    assert!(refused.contains("a directory that is there"), "{refused}");
+    assert!(!nowhere.exists());
     assert_eq!(shell.ok("topic list"), "", "the topics of the loads remain");
 }

@@ -79,10 +79,10 @@ pub struct BenchArgs {
     /// Connections
     #[arg(long, value_name = "N")]
     connections: Option<usize>,
-    /// Bytes of a produced batch, or of a fetched answer
+    /// Bytes of the records in a produced batch (it holds one at least), or of a fetched answer
     #[arg(long, value_name = "BYTES")]
     request_bytes: Option<usize>,
-    /// Bytes of a record's value
+    /// Bytes of a record's value; without it those of the load, but no more than --request-bytes
     #[arg(long, value_name = "BYTES")]
     record_bytes: Option<usize>,
     /// Partitions of each topic
@@ -109,7 +109,7 @@ pub struct BenchArgs {
     /// Bytes that consumers find
     #[arg(long, value_name = "BYTES", default_value_t = 256 << 20)]
     fill_bytes: u64,
-    /// Measure the bare disk (in this directory) and the bare loopback too, and print ratios
+    /// Measure the bare disk (in this directory, which must be there) and the bare loopback too, and print ratios
     #[arg(long, value_name = "DIR")]
     limits: Option<PathBuf>,
     /// The broker's process, for its CPU time; found by itself if it is on this machine
@@ -125,10 +125,16 @@ pub struct BenchArgs {
 /// Runs the command.
 pub fn run(args: &BenchArgs) -> Result<()> {
     let preset = LOADS.into_iter().find(|r| r.load == args.load).expect("every load has its row");
+    let request_bytes = args.request_bytes.unwrap_or(preset.request_bytes);
+    let record_bytes = match args.load {
+        // What is fetched may be larger than what is asked for.
+        Load::Consume => preset.record_bytes,
+        _ => preset.record_bytes.min(request_bytes),
+    };
     let row = Row {
         connections: args.connections.unwrap_or(preset.connections),
-        request_bytes: args.request_bytes.unwrap_or(preset.request_bytes),
-        record_bytes: args.record_bytes.unwrap_or(preset.record_bytes),
+        request_bytes,
+        record_bytes: args.record_bytes.unwrap_or(record_bytes),
         partitions: args.partitions.unwrap_or(preset.partitions),
         ..preset
     };
@@ -157,6 +163,20 @@ fn check(args: &BenchArgs, row: &Row) -> Result<()> {
         args.acks != crate::produce::Acks::None,
         "with --acks 0 there is no answer that could be measured; use all or 1"
     );
+    ensure!(
+        args.load == Load::Consume || row.record_bytes <= row.request_bytes,
+        "expected --request-bytes of at least a record's {}, got {}; give --record-bytes that fits into it",
+        row.record_bytes,
+        row.request_bytes
+    );
+    if let Some(dir) = &args.limits {
+        ensure!(
+            dir.is_dir(),
+            "expected --limits to name a directory that is there, {} is none; make it, or name one on the \
+             broker's disk",
+            dir.display()
+        );
+    }
     Ok(())
 }
 

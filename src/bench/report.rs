@@ -114,6 +114,12 @@ impl Report<'_> {
         amount as f64 / self.outcome.took.as_secs_f64()
     }
 
+    /// What was really sent with each request, its headers too.
+    fn batch_bytes(&self) -> Option<u64> {
+        let is_sent = self.load != Load::Consume;
+        is_sent.then(|| self.outcome.worth.bytes.checked_div(self.outcome.requests)).flatten()
+    }
+
     fn cpu_us(&self) -> Option<f64> {
         let cpu = self.usage.cpu?;
         Some(cpu.as_secs_f64() * 1e6 / self.outcome.requests.max(1) as f64)
@@ -173,7 +179,7 @@ impl Report<'_> {
             "{}: {}, {} requests of {} records, {}, acks {}, {loop_kind}, {:.1} s\n\n",
             self.name(),
             count(row.connections as u64, "connection"),
-            size(row.request_bytes as u64),
+            size(self.batch_bytes().unwrap_or(row.request_bytes as u64)),
             size(row.record_bytes as u64),
             count(row.partitions as u64 * self.args.topics as u64, "partition"),
             self.args.acks,
@@ -229,6 +235,7 @@ impl Report<'_> {
             "load": self.name(),
             "connections": self.row.connections,
             "request_bytes": self.row.request_bytes,
+            "batch_bytes": self.batch_bytes(),
             "record_bytes": self.row.record_bytes,
             "partitions": self.row.partitions as usize * self.args.topics,
             "acks": self.args.acks.to_string(),

@@ -63,7 +63,6 @@ struct Scratch {
 
 impl Scratch {
     fn new(dir: &Path) -> Result<Scratch> {
-        std::fs::create_dir_all(dir).with_context(|| format!("cannot make {}", dir.display()))?;
         let path = dir.join(format!("bench-{}.tmp", std::process::id()));
         let flags = OFlags::RDWR | OFlags::CREATE | OFlags::TRUNC | OFlags::CLOEXEC;
         let (file, direct) = match open(&path, flags | OFlags::DIRECT, Mode::RUSR | Mode::WUSR) {
