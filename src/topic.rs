@@ -331,12 +331,16 @@ fn alter(args: AlterArgs) -> Result<()> {
         "nothing to alter; give --partitions N, --set KEY=VALUE or --unset KEY"
     );
     let mut cluster = Cluster::connect(&args.broker.broker)?;
+    // Two requests: what may refuse the second is asked before the first, so that a refusal changes nothing.
+    if let Some(partitions) = args.partitions.filter(|_| changes > 0) {
+        add_partitions(&mut cluster, &args.name, partitions, true)?;
+    }
     if changes > 0 {
         alter_configs(&mut cluster, &args)?;
         print(&format!("topic {}: {} changed\n", args.name, count(changes as u64, "config")))?;
     }
     if let Some(partitions) = args.partitions {
-        add_partitions(&mut cluster, &args.name, partitions)?;
+        add_partitions(&mut cluster, &args.name, partitions, false)?;
         print(&format!("topic {} has {} now\n", args.name, count(partitions as u64, "partition")))?;
     }
     Ok(())
@@ -372,7 +376,12 @@ fn alter_configs(cluster: &mut Cluster, args: &AlterArgs) -> Result<()> {
     Ok(())
 }
 
-fn add_partitions(cluster: &mut Cluster, name: &str, partitions: i32) -> Result<()> {
+fn add_partitions(
+    cluster: &mut Cluster,
+    name: &str,
+    partitions: i32,
+    validate_only: bool,
+) -> Result<()> {
     let topic = CreatePartitionsTopic {
         name: Str::from(name),
         count: partitions,
@@ -382,6 +391,7 @@ fn add_partitions(cluster: &mut Cluster, name: &str, partitions: i32) -> Result<
     let request = CreatePartitionsRequest {
         topics: vec![topic],
         timeout_ms: CHANGE_MS_MAX,
+        validate_only,
         ..Default::default()
     };
     let answer = cluster.call_controller(&request)?;

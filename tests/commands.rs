@@ -96,6 +96,10 @@ fn a_topic_is_made_shown_changed_and_deleted() {
     shell.ok("topic create orders --if-not-exists");
     let unknown = shell.refused("topic alter orders --set colour=blue");
     assert!(unknown.contains("INVALID_CONFIG 40)"), "{unknown}");
+    let before = shell.ok("topic describe orders");
+    shell.refused("topic alter orders --partitions 2 --set retention.ms=5555");
+    shell.refused("topic alter orders --partitions 7 --set colour=blue");
+    assert_eq!(shell.ok("topic describe orders"), before, "a refusal changed something");
     shell.ok("topic delete orders");
     assert!(shell.refused("topic delete orders").contains("UNKNOWN_TOPIC_OR_PARTITION 3)"));
     shell.ok("topic delete orders --if-exists");
