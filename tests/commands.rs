@@ -206,6 +206,47 @@ fn outlives_a_broker(there: usize) {
 }
 
 #[test]
+fn a_consumer_that_follows_outlives_a_broker_and_prints_each_record_once() {
+    let dir = scratch();
+    let data = dir.path().join("data");
+    let shell = Shell::new(&data);
+    let half = |from: u32| (from..from + 1000).map(|i| format!("{i}\n")).collect::<String>();
+    shell.ok("topic create t");
+    shell.fed("produce t", &half(0));
+    let addr = shell.broker.addr.to_string();
+    let said = |name: &str| fs::File::create(dir.path().join(name)).expect("made");
+    let read = |name: &str| fs::read_to_string(dir.path().join(name)).expect("there");
+    let follow = |timeout: &str, out: &str| {
+        Command::new(env!("CARGO_BIN_EXE_sordini"))
+            .args(["consume", "t", "--follow", "--broker", &addr, "--timeout", timeout])
+            .stdout(said(out))
+            .stderr(said(&format!("{out}.err")))
+            .spawn()
+            .expect("the program starts")
+    };
+    let (mut patient, mut hasty) = (follow("30", "patient"), follow("1", "hasty"));
+    let until = |done: &dyn Fn() -> bool, what: &str| {
+        let since = Instant::now();
+        while !done() {
+            assert!(since.elapsed() < Duration::from_secs(20), "{what}: {}", read("patient.err"));
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    };
+    until(&|| read("patient") == half(0) && read("hasty") == half(0), "the first half");
+    shell.broker.kill();
+    assert_eq!(hasty.wait().expect("it ends").code(), Some(1));
+    assert!(read("hasty.err").contains("gave up after 1 s"), "{}", read("hasty.err"));
+    let waits = read("patient.err");
+    assert!(waits.contains("trying again for 30 s") && waits.lines().count() == 1, "{waits}");
+    let shell = Shell { broker: Broker::start_at(&addr, &data, &[]) };
+    shell.fed("produce t", &half(1000));
+    until(&|| read("patient").len() >= (half(0) + &half(1000)).len(), "the second half");
+    assert!(read("patient") == half(0) + &half(1000), "each record once and in order");
+    patient.kill().expect("it runs");
+    patient.wait().expect("it ends");
+}
+
+#[test]
 fn a_directory_is_checked_and_its_files_are_printed() {
     let dir = scratch();
     let data = dir.path().join("data");

@@ -1,7 +1,8 @@
 //! `sordini consume`: reads records of a topic and prints them.
 //!
 //! It asks for all partitions of each leader in one Fetch and lets the broker wait for news. Without
-//! --follow it reads what was there when it began, and ends. Every batch's CRC is checked.
+//! --follow it reads what was there when it began, and ends. Every batch's CRC is checked. A broker that goes away is
+//! waited for, and reading goes on at the next offset.
 
 mod format;
 pub mod offsets;
@@ -10,7 +11,7 @@ mod start;
 use crate::cli::BrokerArg;
 use crate::client::connection::is_away;
 use crate::client::{Cluster, LEADER_WAIT, Topic, accepted};
-use crate::output::{OutputError, Progress, count};
+use crate::output::{OutputError, Progress, count, story};
 use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
 use format::{Format, Found};
@@ -31,7 +32,7 @@ const FETCH_BYTES: i32 = 16 << 20;
 const PARTITION_BYTES: i32 = 4 << 20;
 /// How long a partition may refuse with an error that passes by itself, as while its leader moves.
 const REFUSED_MAX: Duration = Duration::from_secs(10);
-/// Pause before asking it again.
+/// Pause before it, or a broker that is away, is asked again.
 const RETRY_WAIT: Duration = Duration::from_millis(50);
 /// Bytes that one batch may become when it is decompressed.
 const BATCH_BYTES_MAX: usize = 256 << 20;
@@ -55,6 +56,9 @@ pub struct ConsumeArgs {
     /// Wait for new records at the end instead of ending there
     #[arg(long, short)]
     follow: bool,
+    /// Seconds to go on trying when the broker is away
+    #[arg(long, value_name = "SECONDS", default_value_t = 30)]
+    timeout: u64,
     /// %k key, %v value, %o offset, %p partition, %t time, %T time in ms, %h headers, %n topic, %K and %V lengths
     #[arg(long, value_name = "FORMAT", default_value = "%v\\n")]
     format: Format,
@@ -75,11 +79,15 @@ struct Cursor {
     until: i64,
     /// The broker has refused to go on since then, with an error that may pass.
     refused: Option<Instant>,
+    /// The connection to the broker has not brought an answer since then.
+    away: Option<Instant>,
 }
 
 struct Consumer {
     topic: Topic,
     cursors: BTreeMap<i32, Cursor>,
+    /// How long a broker may be away.
+    timeout: Duration,
     format: Format,
     json: bool,
     /// Records that may still be printed.
@@ -100,6 +108,7 @@ pub fn run(args: ConsumeArgs) -> Result<()> {
     let mut consumer = Consumer {
         topic,
         cursors,
+        timeout: Duration::from_secs(args.timeout),
         format: args.format,
         json: args.json,
         left: args.count.unwrap_or(u64::MAX),
@@ -107,13 +116,12 @@ pub fn run(args: ConsumeArgs) -> Result<()> {
         out: Vec::new(),
     };
     while consumer.left > 0 && consumer.unfinished().next().is_some() {
-        match consumer.round(&mut cluster) {
-            Err(error) if is_away(&error) => {
-                consumer.connect_again(&mut cluster, error)?;
-            }
+        let round = consumer.round(&mut cluster);
+        consumer.print()?;
+        match round {
+            Err(error) if is_away(&error) => consumer.connect_again(&mut cluster, error)?,
             round => round?,
         }
-        consumer.print()?;
         if let Some(progress) = &mut progress {
             progress.set(consumer.printed);
         }
@@ -169,7 +177,7 @@ fn cursors(
         );
         let until = if args.follow { i64::MAX } else { end };
         let leader = partition.leader;
-        cursors.insert(index, Cursor { leader, next, until, refused: None });
+        cursors.insert(index, Cursor { leader, next, until, refused: None, away: None });
     }
     Ok(cursors)
 }
@@ -250,15 +258,30 @@ impl Consumer {
 
     /// After a connection broke: a broker closes it when it finds a damaged batch in the middle of an answer, and says
     /// which records are lost when it is asked again.
-    fn connect_again(&mut self, cluster: &mut Cluster, broken: anyhow::Error) -> Result<()> {
+    fn connect_again(&mut self, cluster: &mut Cluster, mut broken: anyhow::Error) -> Result<()> {
         let now = Instant::now();
-        let asked: Vec<i32> = self.unfinished().map(|(index, _)| index).collect();
-        if !asked.into_iter().all(|index| self.waits(index, now)) {
-            return Err(broken);
+        for cursor in self.cursors.values_mut().filter(|c| c.next < c.until) {
+            cursor.away.get_or_insert(now);
         }
-        sleep(RETRY_WAIT);
-        cluster.reconnect()?;
-        self.find_leaders(cluster)
+        let since = self.unfinished().filter_map(|(_, c)| c.away).min().unwrap_or(now);
+        let mut is_told = false;
+        while since.elapsed() < self.timeout {
+            sleep(RETRY_WAIT);
+            match cluster.reconnect().and_then(|()| self.find_leaders(cluster)) {
+                Ok(()) => {
+                    // What it refuses now has nothing to do with what it refused before.
+                    self.cursors.values_mut().for_each(|cursor| cursor.refused = None);
+                    return Ok(());
+                }
+                Err(error) if is_away(&error) => broken = error,
+                Err(error) => return Err(error),
+            }
+            if !std::mem::replace(&mut is_told, true) {
+                let seconds = self.timeout.as_secs();
+                eprintln!("sordini: {}; trying again for {seconds} s", story(&broken));
+            }
+        }
+        Err(broken.context(format!("gave up after {} s", self.timeout.as_secs())))
     }
 
     /// Whether a partition that refuses is asked again: what may pass has to pass within a while.
@@ -273,7 +296,7 @@ impl Consumer {
         let Some(mut cursor) = self.cursors.get(&index).copied() else {
             bail!("the broker sent partition {index} of {}, nobody asked for it", self.topic.name);
         };
-        cursor.refused = None;
+        (cursor.refused, cursor.away) = (None, None);
         let records = data.records.and_then(|r| r.contiguous()).unwrap_or_default();
         let mut batches = walk(&records);
         for placed in batches.by_ref() {
@@ -361,10 +384,11 @@ mod tests {
     #[test]
     fn a_range_that_stays_unreadable_ends_the_command_and_one_that_recovers_does_not() {
         let topic = Topic { name: "orders".into(), id: Uuid([0; 16]), partitions: Vec::new() };
-        let cursor = Cursor { leader: 0, next: 604, until: 3000, refused: None };
+        let cursor = Cursor { leader: 0, next: 604, until: 3000, refused: None, away: None };
         let mut consumer = Consumer {
             topic,
             cursors: BTreeMap::from([(0, cursor)]),
+            timeout: Duration::from_secs(30),
             format: "%v".parse().unwrap(),
             json: false,
             left: u64::MAX,
