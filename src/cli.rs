@@ -179,6 +179,18 @@ mod tests {
     }
 
     #[test]
+    fn every_command_has_examples() {
+        for command in Cli::command().get_subcommands() {
+            // Those of the simulator are all at its head.
+            let parts = command.get_subcommands().filter(|_| command.get_name() != "sim");
+            for command in std::iter::once(command).chain(parts) {
+                let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+                assert!(help.contains("Examples:\n"), "{} has none", command.get_name());
+            }
+        }
+    }
+
+    #[test]
     fn every_command_and_option_is_explained() {
         fn explained(command: &clap::Command, path: &str) {
             assert!(command.get_about().is_some(), "{path} has no description");

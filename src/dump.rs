@@ -67,8 +67,8 @@ impl Kind {
             _ if bytes.starts_with(&checkpoint::MAGIC) => Kind::Checkpoint,
             _ if bytes.starts_with(JOURNAL_MAGIC) => Kind::Journal,
             _ => bail!(
-                "expected a file of a data directory (journal/*.journal, checkpoint/current, TOPIC-N/*.log, \
-                 *.index, *.timeindex), {} is none",
+                "expected a file of a data directory (journal/*.journal, checkpoint/current, checkpoint/previous, \
+                 TOPIC-N/*.log, *.index, *.timeindex, partition.metadata), {} is none",
                 path.display()
             ),
         })

@@ -40,14 +40,19 @@ const OPERATION_DELETE: i8 = 1;
 #[derive(Debug, Subcommand)]
 pub enum TopicCommand {
     /// Create a topic
+    #[command(after_help = CREATE_EXAMPLES)]
     Create(CreateArgs),
     /// List the topics
+    #[command(after_help = LIST_EXAMPLES)]
     List(ListArgs),
     /// Show partitions, leaders, offsets and configs of a topic, and what a crash could lose of it
+    #[command(after_help = DESCRIBE_EXAMPLES)]
     Describe(DescribeArgs),
     /// Add partitions to a topic, set or unset its configs
+    #[command(after_help = ALTER_EXAMPLES)]
     Alter(AlterArgs),
     /// Delete topics and everything in them
+    #[command(after_help = DELETE_EXAMPLES)]
     Delete(DeleteArgs),
 }
 
@@ -441,6 +446,34 @@ fn is_missing(error: &anyhow::Error) -> bool {
         .downcast_ref::<Refusal>()
         .is_some_and(|refusal| refusal.code == ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)
 }
+
+const CREATE_EXAMPLES: &str = "\
+Examples:
+  sordini topic create orders
+  sordini topic create orders --partitions 12 --config retention.ms=604800000 --config cleanup.policy=compact,delete
+  sordini topic create orders --if-not-exists --broker broker1.example:9092";
+
+const LIST_EXAMPLES: &str = "\
+Examples:
+  sordini topic list
+  sordini topic list --json --broker broker1.example:9092";
+
+const DESCRIBE_EXAMPLES: &str = "\
+Examples:
+  sordini topic describe orders
+  sordini topic describe orders --all                      the configs that were not set on it, too
+  sordini topic describe orders --json";
+
+const ALTER_EXAMPLES: &str = "\
+Examples:
+  sordini topic alter orders --partitions 24               more than now; records stay where they are
+  sordini topic alter orders --set retention.ms=3600000 --set flush=relaxed
+  sordini topic alter orders --unset retention.ms";
+
+const DELETE_EXAMPLES: &str = "\
+Examples:
+  sordini topic delete orders
+  sordini topic delete orders payments --if-exists";
 
 #[cfg(test)]
 mod tests {

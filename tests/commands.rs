@@ -265,7 +265,13 @@ fn a_directory_is_checked_and_its_files_are_printed() {
     let stranger = dir.path().join("stranger");
     fs::write(&stranger, "x").expect("written");
     let out = sordini(["dump", stranger.to_str().expect("UTF-8")], "");
-    assert!(text(&out.stderr).contains("expected a file of a data directory"));
+    let said = text(&out.stderr);
+    assert!(said.contains("expected a file of a data directory"), "{said}");
+    assert!(said.contains("checkpoint/previous") && said.contains("partition.metadata"), "{said}");
+    let metadata = dir.path().join("partition.metadata");
+    fs::write(&metadata, "topic_id: x\n").expect("written");
+    let dumped = text(&sordini(["dump", metadata.to_str().expect("UTF-8")], "").stdout);
+    assert!(dumped.contains("topic_id: x"), "{dumped}");
     // A block of a group that was synced long ago is not what was written: damage, and an exit code.
     let mut file = fs::File::options().write(true).open(&journal).expect("there");
     file.seek(SeekFrom::Start(2 * 4096)).expect("within");
