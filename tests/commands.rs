@@ -396,6 +396,14 @@ fn a_broker_that_cannot_start_says_why_and_what_to_do() {
     assert!(said.contains("did you mean num.partitions?"), "{said}");
     let said = serve(&["127.0.0.1:0", "--config", "/nonexistent"]);
     assert!(said.contains("cannot read the configuration file /nonexistent"), "{said}");
+    let file = dir.path().join("sordini.toml");
+    fs::write(&file, "num.partitions = \"x\"\n").expect("written");
+    let file = file.to_str().expect("UTF-8");
+    let said = serve(&["127.0.0.1:0", "--config", file]);
+    assert!(said.contains(&format!("in the configuration file {file}: Invalid value x")), "{said}");
+    assert!(said.contains("num.partitions") && said.contains("for the default 1"), "{said}");
+    let said = serve(&["127.0.0.1:0", "--config", file, "--set", "num.partitions=y"]);
+    assert!(!said.contains(file) && said.contains("Invalid value y"), "{said}");
     fs::create_dir(&path).expect("made");
     fs::write(path.join(".sordini"), "format 99\n").expect("written");
     let said = serve(&["127.0.0.1:0"]);

@@ -32,6 +32,12 @@ pub enum OpenError {
     /// The path names something else.
     #[error("data directory {} is not a directory: choose another path, or move that file away", dir.display())]
     NotADirectory { dir: PathBuf },
+    /// It is missing, and the system does not make it.
+    #[error(
+        "data directory {} is not there and cannot be made ({cause}): make it yourself, or choose another path",
+        dir.display()
+    )]
+    Unmade { dir: PathBuf, cause: String },
     /// The process may not write there.
     #[error(
         "data directory {} cannot be written by this user ({cause}): change its owner, or choose \
@@ -93,7 +99,10 @@ fn open_root(dir: &Path) -> Result<OwnedFd, OpenError> {
             return Err(OpenError::NotADirectory { dir: dir.into() });
         }
         let errno = Errno::from_io_error(&e).unwrap_or(Errno::IO);
-        return Err(explain(dir, dir, "make directory", errno));
+        return Err(match explain(dir, dir, "make directory", errno) {
+            OpenError::Io { cause, .. } => OpenError::Unmade { dir: dir.into(), cause },
+            explained => explained,
+        });
     }
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let root = rustix::fs::open(dir, flags, Mode::empty())

@@ -389,6 +389,8 @@ fn a_directory_that_is_not_ours_is_refused_and_left_alone() {
     }
     let e = open(Path::new("/sys/nowhere")); // nobody makes directories there, root neither
     assert!(matches!(e, OpenError::Permission { .. }), "{e}");
+    let e = open(Path::new("/proc/nowhere"));
+    assert!(matches!(e, OpenError::Unmade { .. }), "{e}");
 }
 
 #[test]

@@ -6,9 +6,10 @@
 
 use super::ServeArgs;
 use crate::client::Address;
-use anyhow::{Context, Result, bail};
-use sordini_core::config::broker::{BrokerConfig, address};
-use std::collections::BTreeMap;
+use anyhow::{Context, Result, anyhow, bail};
+use sordini_core::config::broker::{BrokerConfig, GivenError, address};
+use sordini_core::config::table;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
@@ -21,6 +22,8 @@ const DATA: &str = "sordini-data";
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
     given: BTreeMap<String, String>,
+    /// The configuration file, and the keys that no option overrides.
+    file: Option<(PathBuf, BTreeSet<String>)>,
     /// Where to listen; port 0 for any.
     pub listen: Address,
     /// The data directory.
@@ -34,6 +37,9 @@ impl Settings {
             Some(path) => from_file(path)?,
             None => BTreeMap::new(),
         };
+        let set: BTreeSet<&str> = args.set.iter().map(|(key, _)| key.trim()).collect();
+        let in_file = given.keys().filter(|key| !set.contains(key.as_str())).cloned().collect();
+        let file = args.config.clone().map(|path| (path, in_file));
         given.extend(args.set.iter().map(|(k, v)| (k.trim().into(), v.trim().into())));
         if let Some(advertise) = &args.advertise {
             given.insert("advertised.listeners".into(), format!("PLAINTEXT://{advertise}"));
@@ -41,7 +47,8 @@ impl Settings {
         let listen = match (&args.listen, given.get("listeners")) {
             (Some(listen), _) => listen.clone(),
             (None, Some(listeners)) => {
-                let (host, port) = address("listeners", listeners)?;
+                let (host, port) =
+                    address("listeners", listeners).map_err(|e| refused(e, &file))?;
                 let host = if host.is_empty() { "0.0.0.0".into() } else { host };
                 Address { host, port }
             }
@@ -49,7 +56,7 @@ impl Settings {
         };
         let dir = given.get("log.dirs").or(given.get("log.dir"));
         let data = args.data.clone().or(dir.map(PathBuf::from)).unwrap_or(DATA.into());
-        Ok(Settings { given, listen, data })
+        Ok(Settings { given, file, listen, data })
     }
 
     /// Checks every key and value. `bound` is where the broker listens by now.
@@ -58,12 +65,35 @@ impl Settings {
         self.given.insert("listeners".into(), format!("PLAINTEXT://{bound}"));
         self.given.remove("log.dir");
         self.given.insert("log.dirs".into(), self.data.display().to_string());
-        Ok(BrokerConfig::new(self.given)?)
+        BrokerConfig::new(self.given).map_err(|error| refused(error, &self.file))
     }
 
     /// Whether clients are told an address on purpose.
     pub fn is_advertised(&self) -> bool {
         self.given.contains_key("advertised.listeners")
+    }
+}
+
+/// A key or value that is none: where it stands, and what to do.
+fn refused(error: GivenError, file: &Option<(PathBuf, BTreeSet<String>)>) -> anyhow::Error {
+    let key = match &error {
+        GivenError::Unknown { name, .. } => name.as_str(),
+        GivenError::Value(value) => value.name.as_str(),
+        GivenError::Address { name, .. } => name,
+        GivenError::Dirs(_) => "log.dirs",
+    };
+    let default = table::broker(key).and_then(|row| row.default).filter(|text| !text.is_empty());
+    let remedy = match (&error, default) {
+        (GivenError::Value(_), Some(default)) => {
+            format!("; correct it, or leave it out for the default {default}")
+        }
+        (GivenError::Value(_), None) => "; correct it, or leave it out".to_owned(),
+        (GivenError::Unknown { near: None, .. }, _) => "; leave it out".to_owned(),
+        _ => String::new(),
+    };
+    match file.as_ref().filter(|(_, keys)| keys.contains(key)) {
+        Some((path, _)) => anyhow!("in the configuration file {}: {error}{remedy}", path.display()),
+        None => anyhow!("{error}{remedy}"),
     }
 }
 
