@@ -6,6 +6,8 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+const PROGRAM: &str = env!("CARGO_BIN_EXE_sordini");
+
 /// A running broker; killed when it is dropped.
 pub struct Broker {
     child: Child,
@@ -23,8 +25,20 @@ impl Broker {
 
     /// Starts a broker; waits until it says that it listens.
     pub fn start_at(listen: &str, data: &Path, args: &[&str]) -> Broker {
+        Broker::start_by(Command::new(PROGRAM), listen, data, args)
+    }
+
+    /// Starts a broker that may have so many file descriptors.
+    pub fn start_with_descriptors(limit: u32, data: &Path, args: &[&str]) -> Broker {
+        let mut shell = Command::new("sh");
+        let limit = limit.to_string();
+        shell.args(["-c", "ulimit -n \"$0\" && exec \"$@\"", &limit, PROGRAM]);
+        Broker::start_by(shell, "127.0.0.1:0", data, args)
+    }
+
+    fn start_by(mut command: Command, listen: &str, data: &Path, args: &[&str]) -> Broker {
         let started = Instant::now();
-        let mut child = Command::new(env!("CARGO_BIN_EXE_sordini"))
+        let mut child = command
             .args(["serve", "--listen", listen, "--data"])
             .arg(data)
             .args(args)

@@ -7,6 +7,7 @@ mod answers;
 mod broker;
 mod clients;
 mod commands;
+mod crowd;
 mod hostile;
 mod kill;
 mod record;

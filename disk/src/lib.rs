@@ -108,7 +108,18 @@ pub struct RealDisk {
     free: Option<(Instant, u64)>,
     threads: Vec<JoinHandle<()>>,
     inline_bytes_max: u64,
+    descriptors: Descriptors,
     _lock: Lock,
+}
+
+/// File descriptors of the process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Descriptors {
+    /// How many there may be: the soft limit, raised; `u64::MAX` where there is none.
+    pub limit: u64,
+    /// How many of them the disk may hold at once for files of logs, both handles of each counted. Those of the
+    /// journal, and a few that are open for a moment only, are not among them.
+    pub disk: u64,
 }
 
 /// What the threads share.
@@ -139,6 +150,7 @@ impl RealDisk {
         let limit = raise_files_max();
         let open_max =
             options.files_open_max.unwrap_or_else(|| (limit / 4).clamp(64, 4096) as usize);
+        let descriptors = Descriptors { limit, disk: 2 * open_max as u64 };
         let shared = Arc::new(Shared {
             files: Files::new(root, open_max, options.direct),
             journal: Queue::new(),
@@ -155,11 +167,17 @@ impl RealDisk {
             sorted: Default::default(),
             free: None,
             threads: Vec::new(),
+            descriptors,
             _lock: lock,
         };
         let spawned = disk.spawn_all(options.read_threads.max(1));
         spawned.map_err(|e| OpenError::threads(dir, &e))?;
         Ok(disk)
+    }
+
+    /// The process's limit of open files and the disk's share of it, for whoever divides the rest.
+    pub fn descriptors(&self) -> Descriptors {
+        self.descriptors
     }
 
     /// A handle for those who send record batches straight from a segment.

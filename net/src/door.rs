@@ -28,6 +28,12 @@ pub(crate) struct Door {
     /// Until then the system has no more sockets for us.
     pause: Option<Mono>,
     guests: HashMap<IpAddr, u32>,
+    /// Nobody else fits.
+    full: bool,
+    /// How often that came to be, how often the system refused us a socket, and how many connections of one address too
+    /// many came: a client that insists must not fill the log.
+    fulls: u64,
+    shortages: u64,
     refused: u64,
 }
 
@@ -60,6 +66,9 @@ impl Door {
             open: false,
             pause: None,
             guests: HashMap::new(),
+            full: false,
+            fulls: 0,
+            shortages: 0,
             refused: 0,
         })
     }
@@ -94,6 +103,7 @@ impl Door {
         if self.pause.is_some_and(|until| until <= now) {
             self.pause = None;
         }
+        self.tell_full(inside, options);
         for _ in 0..TRIES_MAX {
             if !self.is_ready(inside, options) {
                 break;
@@ -112,7 +122,11 @@ impl Door {
                 }
                 Poll::Ready(Err(error)) if is_guests_fault(&error) => {}
                 Poll::Ready(Err(error)) => {
-                    tracing::warn!(%error, inside, "cannot accept connections: raise the limit of open files (ulimit -n)");
+                    self.shortages += 1;
+                    if self.shortages.is_power_of_two() {
+                        let times = self.shortages;
+                        tracing::warn!(%error, inside, times, "cannot accept connections: raise the limit of open files (ulimit -n)");
+                    }
                     self.pause = Some(now + PAUSE);
                 }
             }
@@ -130,6 +144,23 @@ impl Door {
         }
     }
 
+    /// Says so when the last place is taken.
+    fn tell_full(&mut self, inside: usize, options: &Options) {
+        let full = inside >= options.connections_max;
+        if full && !std::mem::replace(&mut self.full, full) {
+            self.fulls += 1;
+            if self.fulls.is_power_of_two() {
+                let times = self.fulls;
+                tracing::warn!(
+                    inside,
+                    times,
+                    "no more connections are let in until one leaves (max.connections, or the limit of open files)"
+                );
+            }
+        }
+        self.full = full;
+    }
+
     fn admit(&mut self, ip: IpAddr, options: &Options) -> bool {
         let n = self.guests.entry(ip).or_insert(0);
         if *n < options.connections_per_ip_max {
@@ -140,7 +171,6 @@ impl Door {
             self.guests.remove(&ip);
         }
         self.refused += 1;
-        // A client that insists must not fill the log.
         if self.refused.is_power_of_two() {
             let (limit, refused) = (options.connections_per_ip_max, self.refused);
             tracing::warn!(%ip, limit, refused, "too many connections (max.connections.per.ip)");

@@ -7,6 +7,7 @@
 //! The order is that of what can fail without a trace: settings, port, directory. Clients may connect as soon as
 //! the port is bound; they are answered when recovery is over, and then one line on standard output says so.
 
+mod descriptors;
 mod logs;
 mod record;
 mod settings;
@@ -97,10 +98,6 @@ pub fn run(args: &ServeArgs) -> Result<()> {
     let disk = RealDisk::open(&data, sordini_disk::Options::default(), wake)?;
     config.disk_bytes =
         rustix::fs::statvfs(&data).ok().and_then(|fs| fs.f_blocks.checked_mul(fs.f_frsize));
-    let options = sordini_net::Options {
-        connections_max: config.connections_max as usize,
-        ..sordini_net::Options::default()
-    };
     let mut storage = StorageConfig::default();
     storage.journal.file_bytes = u64::from(config.journal_file_bytes);
     // On a small file system the journal and the reserve leave most of it to the topics.
@@ -113,6 +110,10 @@ pub fn run(args: &ServeArgs) -> Result<()> {
     // Two groups fit the smallest file: what a file may lose at its end counts as lost.
     let smallest = storage.journal.file_bytes.min(storage.journal.first_file_bytes);
     storage.journal.group_bytes_max = storage.journal.group_bytes_max.min(smallest / 2);
+    let options = sordini_net::Options {
+        connections_max: descriptors::connections_max(&config, disk.descriptors(), &storage)?,
+        ..sordini_net::Options::default()
+    };
     let limits = Limits {
         request_bytes_max: config.request_bytes_max,
         fetch_bytes_max: config.fetch_bytes_max,

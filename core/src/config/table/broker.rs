@@ -109,7 +109,7 @@ pub const BROKER: &[Row] = &[
     row("log.segment.delete.delay.ms", Long, Some("60000"), Min(0), ClusterWide, "",
         "file.delete.delay.ms of topics that do not say otherwise."),
     row("max.connections", Int, Some("2147483647"), Min(0), ReadOnly, "2",
-        "Connections that the broker holds at a time; a further one is closed at once."),
+        "Connections that the broker holds at a time, fewer if the process may not open so many files; a further one waits until another leaves."),
     row("max.incremental.fetch.session.cache.slots", Int, Some("1000"), Min(0), ReadOnly, "1",
         "Incremental fetch sessions that the broker remembers."),
     row("max.request.partition.size.limit", Int, Some("2000"), Min(1), ReadOnly, "1",
