@@ -77,10 +77,15 @@ impl Broker {
         self.child.wait().expect("it ends");
     }
 
+    /// Sends a signal, as `-TERM`.
+    pub fn signal(&self, which: &str) {
+        let pid = self.pid().to_string();
+        assert!(Command::new("kill").args([which, &pid]).status().expect("kill").success());
+    }
+
     /// SIGTERM, then its exit; panics if it takes longer than ten seconds or does not end well.
     pub fn stop(mut self) {
-        let pid = self.pid().to_string();
-        assert!(Command::new("kill").args(["-TERM", &pid]).status().expect("kill").success());
+        self.signal("-TERM");
         let until = Instant::now() + Duration::from_secs(10);
         loop {
             if let Some(status) = self.child.try_wait().expect("waited for") {

@@ -12,5 +12,6 @@ mod hostile;
 mod kill;
 mod record;
 mod slow;
+mod stop;
 mod tidy;
 mod wire;

@@ -12,11 +12,15 @@ use sordini_core::seam::{Completion, ConnId, Event, Fact, Machine, Mono, Outbox,
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 /// Turns in a row before the runtime looks at the sockets again.
 const TURNS_AWAKE_MAX: u32 = 8;
 /// Turns in a row that were about one and the same connection, before we believe that it is alone.
 const TURNS_ALONE_MIN: u32 = 3;
+
+/// A second signal that comes sooner is the first again: `timeout` signals its child and then the whole group.
+const INSIST_MIN: Duration = Duration::from_secs(1);
 
 /// Runs the loop on the current runtime, which must be of the current-thread kind, until the end; see [`crate::run`].
 pub async fn drive<M: Machine, H: Host>(
@@ -101,6 +105,7 @@ impl<M: Machine, H: Host> Loop<'_, M, H> {
     fn gather(&mut self, now: Mono) {
         self.host.completions(&mut self.completions);
         self.batch.extend(self.completions.drain(..).map(Event::Disk));
+        self.alarm.note(now);
         if self.stop.is_none() && self.alarm.rings() {
             self.stop = Some(now + self.options.grace);
             self.batch.push(Event::Shutdown);
@@ -192,7 +197,12 @@ impl Alone {
 struct Alarm {
     bell: Bell,
     signals: Signals,
-    signalled: u32,
+    /// A signal has come that [`Alarm::note`] has not seen.
+    heard: bool,
+    /// When the first one came.
+    first: Option<Mono>,
+    /// Another one came long enough after it.
+    insisted: bool,
     sleep: Pin<Box<Sleep>>,
     /// When `sleep` ends; none if it has. It is left alone when the deadline moves back.
     set: Option<Mono>,
@@ -203,7 +213,9 @@ impl Alarm {
         Ok(Alarm {
             bell,
             signals: Signals::new(signals).map_err(NetError::Runtime)?,
-            signalled: 0,
+            heard: false,
+            first: None,
+            insisted: false,
             sleep: Box::pin(sleep_until(Instant::now())),
             set: None,
         })
@@ -211,12 +223,20 @@ impl Alarm {
 
     /// Whether the orderly end was asked for.
     fn rings(&self) -> bool {
-        self.signalled > 0 || self.bell.shutdown_asked()
+        self.first.is_some() || self.bell.shutdown_asked()
     }
 
     /// Whether it was asked for twice: somebody does not want to wait.
     fn insists(&self) -> bool {
-        self.signalled > 1
+        self.insisted
+    }
+
+    /// Takes what was heard as having come now.
+    fn note(&mut self, now: Mono) {
+        if std::mem::take(&mut self.heard) {
+            let first = *self.first.get_or_insert(now);
+            self.insisted |= now >= first + INSIST_MIN;
+        }
     }
 
     /// Sleeps.
@@ -236,11 +256,11 @@ impl Alarm {
         poll_fn(|cx| Poll::Ready(self.hear(cx))).await;
     }
 
-    /// Counts the signals that have come; says whether there were any.
+    /// Says whether a signal has come, and remembers it for [`Alarm::note`].
     fn hear(&mut self, cx: &mut Context<'_>) -> bool {
-        let n = self.signals.poll(cx);
-        self.signalled += n;
-        n > 0
+        let came = self.signals.poll(cx);
+        self.heard |= came;
+        came
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {

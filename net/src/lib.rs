@@ -79,7 +79,7 @@ pub struct Options {
     pub file_chunk_bytes: u32,
     /// File bytes in memory for all connections together, before chunks get small and are no longer read ahead.
     pub file_bytes_max: u64,
-    /// Whether SIGTERM and SIGINT mean the orderly end. A second one ends at once.
+    /// Whether SIGTERM and SIGINT mean the orderly end. Another one that comes 1 s after the first or later ends at once.
     pub signals: bool,
 }
 
@@ -103,9 +103,10 @@ impl Default for Options {
 pub enum Exit {
     /// In order: the machine had nothing under way any more.
     Drained,
-    /// [`Options::grace`] was over before the machine was drained. Nothing acknowledged is lost by it.
+    /// [`Options::grace`] was over before the machine was drained. What was acknowledged before it was on disk
+    /// (`flush=relaxed`) may be lost by it.
     GraceOver,
-    /// A second signal came before the machine was drained. Nothing acknowledged is lost by it.
+    /// Another signal came before the machine was drained, at least 1 s after the first. The same may be lost.
     Insisted,
 }
 

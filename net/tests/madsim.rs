@@ -248,11 +248,20 @@ async fn shutdown_under_load(stage: Stage, linger: Duration) {
     stage.note("the orderly end is asked for".into());
     madsim::runtime::Handle::current().send_ctrl_c(server.node.id());
     let asked = Instant::now();
-    let insists = draw(0..3) == 0;
-    if insists {
-        doze(0..100_000).await;
+    let ask_again = || {
         stage.note("and asked for again".into());
         madsim::runtime::Handle::current().send_ctrl_c(server.node.id());
+    };
+    // Within the first second that counts for nothing.
+    for _ in 0..draw(0..3) {
+        doze(0..400_000).await;
+        ask_again();
+    }
+    let insists = draw(0..2) == 0;
+    if insists {
+        sleep(Duration::from_secs(1).saturating_sub(asked.elapsed())).await;
+        doze(1_000..100_000).await;
+        ask_again();
     }
     let answered = server.answered.clone();
     let exit = server.end().await;
@@ -260,7 +269,7 @@ async fn shutdown_under_load(stage: Stage, linger: Duration) {
     assert!(took <= GRACE + linger + Duration::from_millis(50), "{exit:?} after {took:?}");
     match exit {
         Exit::GraceOver => assert!(took >= GRACE, "patience was over after {took:?}"),
-        Exit::Insisted => assert!(insists, "nobody insisted"),
+        Exit::Insisted => assert!(insists && took >= Duration::from_secs(1), "nobody insisted"),
         Exit::Drained => assert!(!half, "half a frame is still under way"),
     }
     assert_eq!(half_said.await.expect("the client's task"), Came::End);

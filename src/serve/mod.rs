@@ -37,6 +37,10 @@ use world::World;
 /// Connections that the kernel queues before they are accepted.
 const BACKLOG: u32 = 4096;
 
+/// What an end that waits for nothing may cost.
+const LOST: &str = "nothing that was acknowledged is lost, but for records of topics with flush=relaxed that were not on \
+                    disk yet";
+
 /// `sordini serve`
 #[derive(Args, Clone, Debug)]
 pub struct ServeArgs {
@@ -141,12 +145,8 @@ pub fn run(args: &ServeArgs) -> Result<()> {
     };
     match exit {
         Exit::Drained => tracing::info!("stopped"),
-        Exit::GraceOver => tracing::warn!(
-            "stopped before every answer was sent; nothing that was acknowledged is lost"
-        ),
-        Exit::Insisted => {
-            tracing::warn!("stopped at once, as asked twice; nothing that was acknowledged is lost")
-        }
+        Exit::GraceOver => tracing::warn!("stopped before all was done; {LOST}"),
+        Exit::Insisted => tracing::warn!("stopped at once, as asked twice; {LOST}"),
     }
     Ok(())
 }

@@ -64,15 +64,15 @@ impl Signals {
         Ok(Signals(kinds.iter().map(|kind| signal(*kind)).collect::<Result<_, _>>()?))
     }
 
-    /// How many have come since the last call.
-    pub fn poll(&mut self, cx: &mut Context<'_>) -> u32 {
-        let mut n = 0;
+    /// Whether any has come since the last call.
+    pub fn poll(&mut self, cx: &mut Context<'_>) -> bool {
+        let mut came = false;
         for signal in &mut self.0 {
             while let Poll::Ready(Some(())) = signal.poll_recv(cx) {
-                n += 1;
+                came = true;
             }
         }
-        n
+        came
     }
 }
 

@@ -203,14 +203,14 @@ impl Signals {
         Ok(Signals(wanted.then(|| Box::pin(madsim::signal::ctrl_c()) as Asked)))
     }
 
-    pub fn poll(&mut self, cx: &mut Context<'_>) -> u32 {
-        let mut n = 0;
+    pub fn poll(&mut self, cx: &mut Context<'_>) -> bool {
+        let mut came = false;
         while let Some(asked) = &mut self.0
             && asked.as_mut().poll(cx).is_ready()
         {
             self.0 = Some(Box::pin(madsim::signal::ctrl_c()));
-            n += 1;
+            came = true;
         }
-        n
+        came
     }
 }
