@@ -35,6 +35,26 @@ fn is_served(wire: &mut Wire) -> bool {
 }
 
 #[test]
+fn one_connection_too_many_of_an_address_is_closed_at_once() {
+    let data = tempfile::tempdir().expect("a scratch directory");
+    let broker = Broker::start(data.path(), &["--set", "max.connections.per.ip=2"]);
+    let mut inside: Vec<Wire> = (0..2)
+        .map(|_| {
+            let mut wire = Wire::connect(broker.addr, PATIENCE).expect("a connection");
+            wire.send(&ApiVersionsRequest::default(), 0).expect("sent");
+            assert!(is_served(&mut wire));
+            wire
+        })
+        .collect();
+    let mut third = Wire::connect(broker.addr, PATIENCE).expect("the kernel takes it");
+    let _ = third.send(&ApiVersionsRequest::default(), 0);
+    assert!(!is_served(&mut third), "two are inside");
+    inside[0].send(&ApiVersionsRequest::default(), 0).expect("sent");
+    assert!(is_served(&mut inside[0]), "nobody else is harmed");
+    broker.stop();
+}
+
+#[test]
 fn idle_clients_take_no_file_from_the_disk() {
     let data = tempfile::tempdir().expect("a scratch directory");
     let broker = Broker::start_with_descriptors(DESCRIPTORS, data.path(), &[]);

@@ -116,6 +116,7 @@ pub fn run(args: &ServeArgs) -> Result<()> {
     storage.journal.group_bytes_max = storage.journal.group_bytes_max.min(smallest / 2);
     let options = sordini_net::Options {
         connections_max: descriptors::connections_max(&config, disk.descriptors(), &storage)?,
+        connections_per_ip_max: config.connections_per_ip_max,
         ..sordini_net::Options::default()
     };
     let limits = Limits {

@@ -39,6 +39,8 @@ pub struct BrokerConfig {
     pub fetch_sessions_max: u32,
     /// `max.connections`.
     pub connections_max: u32,
+    /// `max.connections.per.ip`.
+    pub connections_per_ip_max: u32,
     /// `log.retention.check.interval.ms`: how often old segments are looked for.
     pub retention_check_ms: u64,
     /// `transaction.max.timeout.ms`.
@@ -142,6 +144,7 @@ impl BrokerConfig {
             fetch_bytes_max: small("fetch.max.bytes"),
             fetch_sessions_max: small("max.incremental.fetch.session.cache.slots"),
             connections_max: small("max.connections"),
+            connections_per_ip_max: small("max.connections.per.ip"),
             retention_check_ms: number("log.retention.check.interval.ms") as u64,
             transaction_max_timeout_ms: number("transaction.max.timeout.ms") as i32,
             describe_partitions_max: small("max.request.partition.size.limit"),

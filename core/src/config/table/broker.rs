@@ -110,6 +110,8 @@ pub const BROKER: &[Row] = &[
         "file.delete.delay.ms of topics that do not say otherwise."),
     row("max.connections", Int, Some("2147483647"), Min(0), ReadOnly, "2",
         "Connections that the broker holds at a time, fewer if the process may not open so many files; a further one waits until another leaves."),
+    row("max.connections.per.ip", Int, Some("2147483647"), Min(0), ReadOnly, "1",
+        "Connections from one address that the broker holds at a time; a further one is closed at once."),
     row("max.incremental.fetch.session.cache.slots", Int, Some("1000"), Min(0), ReadOnly, "1",
         "Incremental fetch sessions that the broker remembers."),
     row("max.request.partition.size.limit", Int, Some("2000"), Min(1), ReadOnly, "1",

@@ -136,7 +136,6 @@ pub const INERT: &[Row] = &[
     row("log.flush.offset.checkpoint.interval.ms", Int, Some("60000"), Min(0), ReadOnly),
     row("log.flush.start.offset.checkpoint.interval.ms", Int, Some("60000"), Min(0), ReadOnly),
     row("max.connection.creation.rate", Int, Some("2147483647"), Min(0), ClusterWide),
-    row("max.connections.per.ip", Int, Some("2147483647"), Min(0), ClusterWide),
     row("max.connections.per.ip.overrides", String, Some(""), Any, ClusterWide),
     row("metadata.log.dir", String, None, Any, ReadOnly),
     row("metadata.log.max.record.bytes.between.snapshots", Long, Some("20971520"), Min(1), ReadOnly),
