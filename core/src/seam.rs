@@ -35,6 +35,8 @@ pub enum CloseReason {
     BadFile,
     /// The process is shutting down.
     Shutdown,
+    /// Nothing came or went for too long, and nothing was owed.
+    Idle,
 }
 
 /// Everything that can happen to the machine.
@@ -194,6 +196,11 @@ pub trait Machine {
     fn flush(&mut self, now: Now, out: &mut Outbox);
     /// When the machine wants a [`Event::Tick`] if nothing else happens.
     fn deadline(&self) -> Option<Mono>;
+    /// Whether a request of this connection waits for its answer: then its silence is not the peer's. One that never
+    /// waits need not say so.
+    fn owes(&self, _conn: ConnId) -> bool {
+        false
+    }
 }
 
 /// Where network operations go.

@@ -286,6 +286,10 @@ impl Machine for Shard {
         let look = (!self.stalled.is_empty()).then_some(self.stall_look_at);
         [self.node.deadline(), look].into_iter().flatten().min()
     }
+
+    fn owes(&self, conn: ConnId) -> bool {
+        self.sessions.get(&conn).is_some_and(|session| !session.is_quiet())
+    }
 }
 
 /// How often a request that waits for room looks at its own timeout, ms.

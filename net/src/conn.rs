@@ -34,8 +34,10 @@ pub(crate) struct Conn {
     /// Bytes written that the machine has not been told of.
     pub sent: u64,
     pub life: Life,
-    /// When patience with a closing peer ends; only while closing.
-    pub until: Option<Mono>,
+    /// When bytes last went either way in this part of its life, or the machine still owed it an answer.
+    pub moved: Mono,
+    /// Its place among those that the loop's patience ends with: not after [`Conn::until`]. None if that is never.
+    pub watched: Option<Mono>,
 }
 
 /// Where a connection is in its life.
@@ -62,7 +64,7 @@ pub(crate) enum Outcome {
 }
 
 impl Conn {
-    pub fn new(stream: Stream, peer: SocketAddr, socket: Arc<SocketWaker>) -> Conn {
+    pub fn new(stream: Stream, peer: SocketAddr, socket: Arc<SocketWaker>, now: Mono) -> Conn {
         Conn {
             stream,
             waker: Waker::from(socket.clone()),
@@ -74,8 +76,23 @@ impl Conn {
             in_line: false,
             sent: 0,
             life: Life::Open,
-            until: None,
+            moved: now,
+            watched: None,
         }
+    }
+
+    /// When patience with it ends, if nothing moves; none is never.
+    pub fn until(&self, options: &Options) -> Option<Mono> {
+        match self.life {
+            Life::Open => options.idle_max.map(|idle| self.moved + idle),
+            Life::Closing(_) => Some(self.moved + options.linger),
+            Life::Farewell => Some(self.moved + FAREWELL),
+        }
+    }
+
+    /// Whether there is something that the loop or the disk has not done yet.
+    pub fn is_busy(&self) -> bool {
+        self.in_line || self.outflow.is_reading()
     }
 
     /// One read.
@@ -91,12 +108,12 @@ impl Conn {
     }
 
     /// Writes what the socket takes. A closing connection whose queue is empty is closed on our side.
-    pub fn flush(&mut self, now: Mono, options: &Options) -> Outcome {
+    pub fn flush(&mut self, now: Mono) -> Outcome {
         let mut cx = Context::from_waker(&self.waker);
         let before = self.sent;
         let flow = self.outflow.flush(&mut self.stream, &mut cx, &mut self.sent);
-        if self.sent > before && matches!(self.life, Life::Closing(_)) {
-            self.until = Some(now + options.linger);
+        if self.sent > before {
+            self.moved = now;
         }
         match flow {
             Flow::Broken(error) => Outcome::Gone(reason(&error)),
@@ -106,7 +123,7 @@ impl Conn {
                 let Life::Closing(why) = std::mem::replace(&mut self.life, Life::Farewell) else {
                     unreachable!("just matched");
                 };
-                self.until = Some(now + FAREWELL);
+                self.moved = now;
                 match Pin::new(&mut self.stream).poll_shutdown(&mut cx) {
                     Poll::Ready(Err(_)) => Outcome::Gone(why),
                     _ => Outcome::Closed(why),

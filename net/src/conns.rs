@@ -49,7 +49,8 @@ pub(crate) struct Conns {
     unsettled: Vec<ConnId>,
     /// Those that may want file bytes; looked at after the turn.
     wants: Vec<ConnId>,
-    /// Ends of patience, see [`Conn::until`].
+    /// Ends of patience: each connection that it may end with is here once, as [`Conn::watched`] says. It is looked at then
+    /// and not at each of its bytes.
     patience: BTreeSet<(Mono, ConnId)>,
     /// File bytes in memory or under way, of all connections together.
     held: u64,
@@ -110,13 +111,19 @@ impl Conns {
     }
 
     /// Collects what was heard, up to about `events_max` events behind what is in `batch`.
-    pub fn gather(&mut self, batch: &mut Vec<Event>, events_max: usize) {
+    /// `owes` says whether an answer is owed to a connection.
+    pub fn gather(
+        &mut self,
+        batch: &mut Vec<Event>,
+        events_max: usize,
+        owes: impl Fn(ConnId) -> bool,
+    ) {
         for id in self.unsettled.drain(..) {
             if let Some(conn) = self.conns.get_mut(&id) {
                 conn.inflow.settle();
             }
         }
-        self.lose_patience();
+        self.lose_patience(owes);
         batch.extend(self.events.drain(..));
         self.accept(batch);
         // Each connection once: the machine decides about the next read when it has seen this one.
@@ -213,19 +220,25 @@ impl Conns {
         self.sents = sents;
     }
 
-    /// Gives up on closing peers that take too long.
-    fn lose_patience(&mut self) {
+    /// Gives up on those that take too long.
+    fn lose_patience(&mut self, owes: impl Fn(ConnId) -> bool) {
         while let Some(&(at, id)) = self.patience.first()
             && at <= self.now
         {
-            self.patience.pop_first();
-            // A flush may have moved the end of patience.
-            match self.conns.get(&id).and_then(|c| c.until) {
-                Some(until) if until > self.now => {
-                    self.patience.insert((until, id));
-                }
-                Some(_) => self.gone(id, CloseReason::Shutdown),
-                None => {}
+            let conn = self.conns.get_mut(&id).expect("who has left is not waited for");
+            let open = matches!(conn.life, Life::Open);
+            if open && (conn.is_busy() || owes(id)) {
+                conn.moved = self.now;
+            }
+            // Something may have moved since it was put there.
+            if conn.until(&self.options) > Some(self.now) {
+                watch(&mut self.patience, id, conn, &self.options);
+            } else if open {
+                tracing::debug!(%id, peer = %conn.peer, "idle for too long (connections.max.idle.ms)");
+                self.close(id, CloseReason::Idle);
+                self.flush(id);
+            } else {
+                self.gone(id, CloseReason::Shutdown);
             }
         }
     }
@@ -239,9 +252,10 @@ impl Conns {
             let id = self.last;
             let (listener, peer) = (guest.listener, guest.peer);
             batch.push(Event::Opened { conn: id, listener, peer });
-            let mut conn =
-                Box::new(Conn::new(guest.stream, peer, self.bell.socket(Token::Conn(id))));
+            let socket = self.bell.socket(Token::Conn(id));
+            let mut conn = Box::new(Conn::new(guest.stream, peer, socket, self.now));
             line_up(&mut self.line, id, &mut conn);
+            watch(&mut self.patience, id, &mut conn, &self.options);
             self.conns.insert(id, conn);
         }
     }
@@ -269,6 +283,7 @@ impl Conns {
                     line_up(&mut self.line, id, conn);
                 }
                 if open {
+                    conn.moved = self.now;
                     batch.push(Event::Bytes { conn: id, bytes });
                 }
                 return len;
@@ -284,7 +299,7 @@ impl Conns {
     fn flush(&mut self, id: ConnId) {
         let Some(conn) = self.conns.get_mut(&id) else { return };
         let (held, sent) = (conn.outflow.held(), conn.sent);
-        let outcome = conn.flush(self.now, &self.options);
+        let outcome = conn.flush(self.now);
         self.held = self.held - held + conn.outflow.held();
         if sent == 0 && conn.sent > 0 {
             if self.sents.is_empty() {
@@ -302,7 +317,7 @@ impl Conns {
             Outcome::Rests => {}
             Outcome::Again => line_up(&mut self.line, id, conn),
             Outcome::Closed(why) => {
-                self.patience.insert((conn.until.expect("set with the farewell"), id));
+                watch(&mut self.patience, id, conn, &self.options);
                 line_up(&mut self.line, id, conn);
                 self.events.push_back(Event::Closed { conn: id, why });
             }
@@ -316,15 +331,17 @@ impl Conns {
             && matches!(conn.life, Life::Open)
         {
             conn.life = Life::Closing(why);
-            let until = self.now + self.options.linger;
-            conn.until = Some(until);
-            self.patience.insert((until, id));
+            conn.moved = self.now;
+            watch(&mut self.patience, id, conn, &self.options);
         }
     }
 
     /// Forgets a connection, and tells the machine unless it knows.
     fn gone(&mut self, id: ConnId, why: CloseReason) {
         let Some(conn) = self.conns.remove(&id) else { return };
+        if let Some(at) = conn.watched {
+            self.patience.remove(&(at, id));
+        }
         self.door.left(conn.peer.ip());
         self.held -= conn.outflow.held();
         match conn.life {
@@ -413,4 +430,13 @@ fn line_up(line: &mut VecDeque<ConnId>, id: ConnId, conn: &mut Conn) {
     if !std::mem::replace(&mut conn.in_line, true) {
         line.push_back(id);
     }
+}
+
+/// Puts a connection where patience with it ends, as things stand.
+fn watch(patience: &mut BTreeSet<(Mono, ConnId)>, id: ConnId, conn: &mut Conn, options: &Options) {
+    if let Some(at) = conn.watched.take() {
+        patience.remove(&(at, id));
+    }
+    conn.watched = conn.until(options);
+    patience.extend(conn.watched.map(|at| (at, id)));
 }

@@ -112,7 +112,9 @@ impl<M: Machine, H: Host> Loop<'_, M, H> {
         }
         self.conns.hear(now);
         self.start_reads();
-        self.conns.gather(&mut self.batch, self.options.turn_events_max);
+        let machine = &*self.machine;
+        let owes = |conn| machine.owes(conn);
+        self.conns.gather(&mut self.batch, self.options.turn_events_max, owes);
         if self.machine.deadline().is_some_and(|at| at <= now) {
             self.batch.push(Event::Tick);
         }
@@ -154,7 +156,7 @@ impl<M: Machine, H: Host> Loop<'_, M, H> {
             let now = self.host.now().mono;
             self.conns.hear(now);
             self.start_reads();
-            self.conns.gather(&mut self.batch, self.options.turn_events_max);
+            self.conns.gather(&mut self.batch, self.options.turn_events_max, |_| false);
             self.batch.clear();
             self.start_reads();
             if self.conns.is_flushed() || now >= until {

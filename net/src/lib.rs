@@ -7,7 +7,7 @@
 //!   answers is written, on the same thread ([`drive()`] for who brings a runtime along).
 //! - **Bounded memory.** A connection at rest has no buffer. One that is read from has what has arrived, one that is
 //!   written to has what the machine sent, and of file bytes two chunks. Who does not read, does not
-//!   write, or sends half a frame costs that much and nobody else's time.
+//!   write, or sends half a frame costs that much and nobody else's time, and is closed after a while.
 //! - **The disk is a stranger.** Whoever composes the program lends it as a [`Host`], together with the clock.
 //!
 //! Where to find what: `drive` is the loop, `conns` all connections, `conn` one of them, `inflow` and `outflow` its two
@@ -69,6 +69,9 @@ pub struct Options {
     pub connections_max: usize,
     /// Connections from one address that are open at once (Kafka: `max.connections.per.ip`); one more is closed at once.
     pub connections_per_ip_max: u32,
+    /// How long an open connection may neither send nor take anything while the machine owes it no answer, before it is
+    /// closed (Kafka: `connections.max.idle.ms`); none is for ever.
+    pub idle_max: Option<Duration>,
     /// How long a closing connection may go without taking bytes that are queued for it.
     pub linger: Duration,
     /// How long an orderly end may take.
@@ -88,6 +91,7 @@ impl Default for Options {
         Options {
             connections_max: 16_384,
             connections_per_ip_max: u32::MAX,
+            idle_max: Some(Duration::from_secs(600)),
             linger: Duration::from_secs(5),
             grace: Duration::from_secs(30),
             turn_events_max: 256,

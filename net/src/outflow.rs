@@ -97,6 +97,11 @@ impl Outflow {
         self.queue.is_empty()
     }
 
+    /// Whether file bytes are under way.
+    pub fn is_reading(&self) -> bool {
+        self.queue.iter().take(2).any(|piece| matches!(piece, Piece::File(file) if file.asked > 0))
+    }
+
     /// Bytes of file chunks in memory or under way.
     pub fn held(&self) -> u64 {
         self.held

@@ -5,6 +5,7 @@ mod world;
 use socket2::SockRef;
 use sordini_core::seam::{CloseReason, ListenerId, Mono};
 use sordini_net::{Exit, Listeners, NetError, Options};
+use std::collections::BTreeSet;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::time::{Duration, Instant};
@@ -190,6 +191,49 @@ fn beyond_the_limit_of_one_address_a_connection_is_closed_at_once() {
     broker.wait("the first to leave", |seen| seen.closed.len() == 1);
     echo(&mut broker.connect(), b"next");
     assert_eq!(broker.seen.lock().unwrap().opened, 2);
+}
+
+#[test]
+fn who_says_nothing_and_is_owed_nothing_is_closed_after_a_while() {
+    let idle = Duration::from_millis(300);
+    let broker = Broker::start(Options { idle_max: Some(idle), ..options() });
+    let (mut owed, mut talks) = (broker.connect(), broker.connect());
+    let (mut silent, mut half) = (broker.connect(), broker.connect());
+    owed.write_all(&frame(b"wait")).unwrap();
+    half.write_all(&frame(&pattern(100_000, 1))[..50_000]).unwrap();
+    let start = Instant::now();
+    while start.elapsed() < idle * 3 {
+        echo(&mut talks, b"still here");
+        std::thread::sleep(idle / 10);
+    }
+    for stream in [&mut silent, &mut half] {
+        assert!(matches!(stream.read(&mut [0; 1]), Ok(0) | Err(_)), "it is closed");
+    }
+    echo(&mut talks, b"and here");
+    // An answer may take longer than silence.
+    echo(&mut owed, b"is listened to");
+    let closed = broker.seen.lock().unwrap().closed.clone();
+    let ids: BTreeSet<_> = closed.iter().map(|(conn, _)| conn.0).collect();
+    assert_eq!(ids, BTreeSet::from([3, 4]), "{closed:?}");
+    assert!(closed.iter().all(|(_, why)| *why == CloseReason::Idle), "{closed:?}");
+}
+
+#[test]
+fn a_peer_that_takes_nothing_of_its_answers_is_closed_too() {
+    let mut machine = Echo::new();
+    machine.unsent_max = 64 << 20;
+    let options = Options {
+        idle_max: Some(Duration::from_millis(200)),
+        linger: Duration::from_millis(50),
+        ..options()
+    };
+    let broker = Broker::with(machine, options, |_, _, _| panic!("no files here"));
+    let mut stream = broker.connect();
+    // More than both kernels hold, so that some of it stays queued.
+    let sent: Vec<u8> = (0..40).flat_map(|i| frame(&pattern(1 << 20, i))).collect();
+    stream.write_all(&sent).unwrap();
+    broker.wait("the end", |seen| seen.closed.len() == 1);
+    assert_eq!(broker.seen.lock().unwrap().closed[0].1, CloseReason::Idle);
 }
 
 #[test]

@@ -320,6 +320,56 @@ fn shutdown_under_load_loses_no_answer() {
     assert!(catch_unwind(hasty).is_err(), "answers were thrown away and nobody noticed");
 }
 
+/// How long silence may last here.
+const IDLE: Duration = Duration::from_secs(2);
+
+async fn silence(stage: Stage, idle_max: Option<Duration>) {
+    let server = stage.serve(Play::new(Options { idle_max, ..options() }));
+    let mut tasks = Vec::new();
+    for n in 0..12u8 {
+        let far = stage.clone();
+        tasks.push(stage.node([10, 0, 1, n]).spawn(async move {
+            doze(0..1_000_000).await;
+            let mut client =
+                Client::connect(&far, format!("client {n}")).await.expect("it is there");
+            let (mut writer, mut reader) = client.halves();
+            // Pauses that are short enough, then silence: behind an answer, within a frame, or for an answer that never comes.
+            for _ in 0..draw(0..8) {
+                assert!(writer.send(&frame(b"word"), 0).await);
+                assert_eq!(reader.expect(&frame(b"word"), PATIENCE).await, Came::All);
+                doze(0..1_500_000).await;
+            }
+            let owed = n % 3 == 2;
+            match n % 3 {
+                0 => {}
+                1 => assert!(writer.send(&frame(&pattern(50_000, 1))[..20_000], 1000).await),
+                _ => assert!(writer.send(&frame(b"wait"), 0).await),
+            }
+            let start = Instant::now();
+            let came = reader.expect(b"x", 3 * IDLE).await;
+            let took = start.elapsed();
+            assert_eq!(came, if owed { Came::Silence } else { Came::End }, "after {took:?}");
+            let (soon, late) = (Duration::from_millis(450), 2 * IDLE);
+            assert!(owed || (soon..late).contains(&took), "it was closed after {took:?}");
+        }));
+    }
+    for task in tasks {
+        task.await.expect("the client's task");
+    }
+    server.wait("all to have left", |seen| seen.closed.len() == 12).await;
+    server.bell.shutdown();
+    // Half a frame that was given up is no longer waited for.
+    assert_eq!(server.end().await, Exit::Drained);
+}
+
+#[test]
+fn who_is_silent_for_too_long_is_closed_and_nobody_else() {
+    let traces = repeats("silence", |stage| silence(stage, Some(IDLE)));
+    among(&traces, "Idle");
+    let planted = catch_unwind(|| live(1, |stage| silence(stage, None)));
+    assert!(planted.is_err(), "the silent stayed and nobody noticed");
+}
+
 #[test]
 fn who_is_cut_off_gets_all_in_the_end_and_slows_nobody_down() {
     repeats("cut off", |stage| async move {

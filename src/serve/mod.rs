@@ -31,7 +31,7 @@ use std::io::Read;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use world::World;
 
 /// Connections that the kernel queues before they are accepted.
@@ -117,6 +117,8 @@ pub fn run(args: &ServeArgs) -> Result<()> {
     let options = sordini_net::Options {
         connections_max: descriptors::connections_max(&config, disk.descriptors(), &storage)?,
         connections_per_ip_max: config.connections_per_ip_max,
+        // As little as nothing is no time to say anything in.
+        idle_max: config.connections_idle_ms_max.map(|ms| Duration::from_millis(ms.max(1))),
         ..sordini_net::Options::default()
     };
     let limits = Limits {

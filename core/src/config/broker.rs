@@ -41,6 +41,8 @@ pub struct BrokerConfig {
     pub connections_max: u32,
     /// `max.connections.per.ip`.
     pub connections_per_ip_max: u32,
+    /// `connections.max.idle.ms`; none is for ever.
+    pub connections_idle_ms_max: Option<u64>,
     /// `log.retention.check.interval.ms`: how often old segments are looked for.
     pub retention_check_ms: u64,
     /// `transaction.max.timeout.ms`.
@@ -145,6 +147,7 @@ impl BrokerConfig {
             fetch_sessions_max: small("max.incremental.fetch.session.cache.slots"),
             connections_max: small("max.connections"),
             connections_per_ip_max: small("max.connections.per.ip"),
+            connections_idle_ms_max: u64::try_from(number("connections.max.idle.ms")).ok(),
             retention_check_ms: number("log.retention.check.interval.ms") as u64,
             transaction_max_timeout_ms: number("transaction.max.timeout.ms") as i32,
             describe_partitions_max: small("max.request.partition.size.limit"),

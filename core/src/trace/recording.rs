@@ -17,7 +17,7 @@
 use super::{BadTrace, Sink, VERSION, decode, encode};
 use crate::config::broker::BrokerConfig;
 use crate::limits::Limits;
-use crate::seam::{Event, Machine, Mono, Now, Outbox};
+use crate::seam::{ConnId, Event, Machine, Mono, Now, Outbox};
 use crate::shard::Shard;
 use sordini_log::StorageConfig;
 use std::collections::BTreeMap;
@@ -144,6 +144,10 @@ impl<M: Machine, T: Tape> Machine for Recorder<M, T> {
 
     fn deadline(&self) -> Option<Mono> {
         self.machine.deadline()
+    }
+
+    fn owes(&self, conn: ConnId) -> bool {
+        self.machine.owes(conn)
     }
 }
 

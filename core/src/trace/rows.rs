@@ -91,6 +91,7 @@ variants!(CloseReason {
     2 Refused(why),
     3 BadFile,
     4 Shutdown,
+    5 Idle,
 });
 
 variants!(Event {

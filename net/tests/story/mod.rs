@@ -272,6 +272,10 @@ impl Machine for Told {
     fn deadline(&self) -> Option<Mono> {
         self.echo.deadline()
     }
+
+    fn owes(&self, conn: ConnId) -> bool {
+        self.echo.owes(conn)
+    }
 }
 
 /// Bytes in a few letters.

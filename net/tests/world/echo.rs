@@ -63,6 +63,8 @@ struct State {
     expected: bool,
     unsent: u64,
     off: bool,
+    /// A frame has come that is never answered.
+    owed: bool,
     closing: bool,
 }
 
@@ -123,6 +125,10 @@ impl Echo {
             (state.apart, state.expected) = (false, false);
             if &frame[4..] == self.fatal {
                 out.facts.push(Fact::Fatal("the frame said so".into()));
+            }
+            if &frame[4..] == b"wait" {
+                state.owed = true;
+                continue;
             }
             let body = match &frame[4..] {
                 b"f" => Body { parts: self.file.iter().cloned().collect() },
@@ -188,6 +194,10 @@ impl Machine for Echo {
 
     fn deadline(&self) -> Option<Mono> {
         self.tick
+    }
+
+    fn owes(&self, conn: ConnId) -> bool {
+        self.conns.get(&conn).is_some_and(|state| state.owed)
     }
 }
 

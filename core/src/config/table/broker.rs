@@ -36,6 +36,8 @@ pub const BROKER: &[Row] = &[
         "compression.type of topics that do not say otherwise."),
     row("compression.zstd.level", Int, Some("3"), Range(-131_072, 22), ClusterWide, "",
         "Effort of zstd for topics that do not say otherwise."),
+    row("connections.max.idle.ms", Long, Some("600000"), Any, ReadOnly, "1",
+        "How long in ms a connection may neither send nor take anything, while no answer is owed to it, before it is closed; a negative number is for ever."),
     row("default.replication.factor", Int, Some("1"), Any, ReadOnly, "",
         "Replicas of a topic whose creator left their number open."),
     row("delete.topic.enable", Boolean, Some("true"), Any, ReadOnly, "false",

@@ -36,7 +36,6 @@ pub const INERT: &[Row] = &[
     row("client.quota.callback.class", Class, None, Any, ReadOnly),
     row("config.providers", List, Some(""), Any, ClusterWide),
     row("connection.failed.authentication.delay.ms", Int, Some("100"), Min(0), ReadOnly),
-    row("connections.max.idle.ms", Long, Some("600000"), Any, ReadOnly),
     row("connections.max.reauth.ms", Long, Some("0"), Any, ReadOnly),
     row("controlled.shutdown.enable", Boolean, Some("true"), Any, ReadOnly),
     row("controller.listener.names", List, None, Any, ReadOnly),
