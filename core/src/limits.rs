@@ -46,8 +46,9 @@ impl Default for Limits {
 /// Sequence numbers of the last batches kept per producer: as many as a Kafka client may have in flight.
 pub const PRODUCER_BATCHES: usize = 5;
 
-/// Most events of one turn: the batch whose replies one sync releases, and the bound on how long a
-/// ready completion waits behind socket bytes.
+/// Most events of one turn in the simulator: the batch whose replies one sync releases, and the bound on how long a
+/// ready completion waits behind socket bytes. In production that is `turn_events_max` of `sordini_net::Options`, about
+/// a quarter of this.
 pub const EVENTS_PER_TURN_MAX: usize = 1024;
 
 const _: () = {
