@@ -54,6 +54,10 @@ pub(crate) struct Conns {
     patience: BTreeSet<(Mono, ConnId)>,
     /// File bytes in memory or under way, of all connections together.
     held: u64,
+    /// Bytes of requests that are not whole yet, of all open connections together, as their inflows count them.
+    unfinished: u64,
+    /// Connections that were closed for them.
+    crowded_out: u64,
     scratch: Box<[u8]>,
     ready: Vec<Token>,
     answers: Vec<FileAnswer>,
@@ -77,6 +81,8 @@ impl Conns {
             wants: Vec::new(),
             patience: BTreeSet::new(),
             held: 0,
+            unfinished: 0,
+            crowded_out: 0,
             scratch: vec![0; SCRATCH_BYTES].into_boxed_slice(),
             ready: Vec::new(),
             answers: Vec::new(),
@@ -134,6 +140,7 @@ impl Conns {
             bytes += self.look(id, batch);
             looks -= 1;
         }
+        self.bound_unfinished();
         self.tell_sent(batch);
         // Ends that were found just now come after the bytes that came before them.
         batch.extend(self.events.drain(..));
@@ -243,6 +250,27 @@ impl Conns {
         }
     }
 
+    /// Closes those within a request that have been silent longest, until the memory for all such requests is bounded
+    /// again. Who is not read from is not silent.
+    fn bound_unfinished(&mut self) {
+        while self.unfinished > self.options.unfinished_bytes_max {
+            let within = self.conns.iter().filter(|(_, c)| c.reading && c.inflow.unfinished() > 0);
+            let Some((&id, conn)) = within.min_by_key(|(id, c)| (c.moved, **id)) else { break };
+            self.crowded_out += 1;
+            // Many of them must not fill the log.
+            if self.crowded_out.is_power_of_two() {
+                let (peer, limit, closed) =
+                    (conn.peer, self.options.unfinished_bytes_max, self.crowded_out);
+                tracing::warn!(
+                    %peer, limit, closed, "too many bytes of unfinished requests: the longest silent one is closed"
+                );
+            }
+            let why = "too many bytes of unfinished requests on all connections".into();
+            self.close(id, CloseReason::Refused(why));
+            self.flush(id);
+        }
+    }
+
     fn accept(&mut self, batch: &mut Vec<Event>) {
         for _ in 0..TURN_ACCEPTS_MAX {
             let Some(guest) = self.door.accept(self.now, self.conns.len(), &self.options) else {
@@ -272,7 +300,12 @@ impl Conns {
         if !(open && conn.reading || matches!(conn.life, Life::Farewell)) {
             return 0;
         }
-        let end = match conn.read(&mut self.scratch) {
+        let before = conn.inflow.unfinished();
+        let got = conn.read(&mut self.scratch);
+        if open {
+            self.unfinished = self.unfinished - before + conn.inflow.unfinished();
+        }
+        let end = match got {
             Got::Nothing => return 0,
             Got::Bytes { bytes, more } => {
                 let len = bytes.len();
@@ -331,6 +364,8 @@ impl Conns {
             && matches!(conn.life, Life::Open)
         {
             conn.life = Life::Closing(why);
+            // What still comes of its request is thrown away.
+            self.unfinished -= std::mem::take(&mut conn.inflow).unfinished();
             conn.moved = self.now;
             watch(&mut self.patience, id, conn, &self.options);
         }
@@ -344,6 +379,9 @@ impl Conns {
         }
         self.door.left(conn.peer.ip());
         self.held -= conn.outflow.held();
+        if matches!(conn.life, Life::Open) {
+            self.unfinished -= conn.inflow.unfinished();
+        }
         match conn.life {
             Life::Open => self.events.push_back(Event::Closed { conn: id, why }),
             Life::Closing(why) => self.events.push_back(Event::Closed { conn: id, why }),
@@ -371,7 +409,11 @@ impl Conns {
                 conn.outflow.push(body);
                 self.touched.push(id);
             }
-            NetOp::Expect { bytes, .. } => conn.inflow.expect(bytes as usize),
+            NetOp::Expect { bytes, .. } => {
+                let before = conn.inflow.unfinished();
+                conn.inflow.expect(bytes as usize);
+                self.unfinished = self.unfinished - before + conn.inflow.unfinished();
+            }
             NetOp::ReadOff { .. } => {
                 conn.reading = false;
                 // It may read on once it knows.

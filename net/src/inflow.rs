@@ -60,6 +60,11 @@ pub(crate) enum Got {
 }
 
 impl Inflow {
+    /// Bytes that have come of the announced frame under way.
+    pub fn unfinished(&self) -> u64 {
+        if self.missing == 0 { 0 } else { self.come as u64 }
+    }
+
     /// So many more bytes complete the frame under way.
     pub fn expect(&mut self, bytes: usize) {
         self.missing = bytes;

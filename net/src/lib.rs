@@ -72,6 +72,9 @@ pub struct Options {
     /// How long an open connection may neither send nor take anything while the machine owes it no answer, before it is
     /// closed (Kafka: `connections.max.idle.ms`); none is for ever.
     pub idle_max: Option<Duration>,
+    /// Bytes of requests that are not whole yet, of all connections together (about: long requests count). Beyond it
+    /// the connection that is silent longest within a request is closed.
+    pub unfinished_bytes_max: u64,
     /// How long a closing connection may go without taking bytes that are queued for it.
     pub linger: Duration,
     /// How long an orderly end may take.
@@ -92,6 +95,7 @@ impl Default for Options {
             connections_max: 16_384,
             connections_per_ip_max: u32::MAX,
             idle_max: Some(Duration::from_secs(600)),
+            unfinished_bytes_max: 256 << 20,
             linger: Duration::from_secs(5),
             grace: Duration::from_secs(30),
             turn_events_max: 256,

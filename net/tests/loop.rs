@@ -3,7 +3,7 @@
 mod world;
 
 use socket2::SockRef;
-use sordini_core::seam::{CloseReason, ListenerId, Mono};
+use sordini_core::seam::{CloseReason, ConnId, ListenerId, Mono};
 use sordini_net::{Exit, Listeners, NetError, Options};
 use std::collections::BTreeSet;
 use std::io::{ErrorKind, Read, Write};
@@ -223,17 +223,45 @@ fn a_peer_that_takes_nothing_of_its_answers_is_closed_too() {
     let mut machine = Echo::new();
     machine.unsent_max = 64 << 20;
     let options = Options {
-        idle_max: Some(Duration::from_millis(200)),
+        idle_max: Some(Duration::from_secs(1)),
         linger: Duration::from_millis(50),
         ..options()
     };
     let broker = Broker::with(machine, options, |_, _, _| panic!("no files here"));
-    let mut stream = broker.connect();
     // More than both kernels hold, so that some of it stays queued.
     let sent: Vec<u8> = (0..40).flat_map(|i| frame(&pattern(1 << 20, i))).collect();
+    let mut stream = broker.connect();
     stream.write_all(&sent).unwrap();
     broker.wait("the end", |seen| seen.closed.len() == 1);
     assert_eq!(broker.seen.lock().unwrap().closed[0].1, CloseReason::Idle);
+}
+
+#[test]
+fn unfinished_requests_of_all_together_are_bounded_and_the_longest_silent_one_goes() {
+    let broker = Broker::start(Options { unfinished_bytes_max: 3 << 20, ..options() });
+    let sent = frame(&pattern(2 << 20, 1));
+    let (head, tail) = sent.split_at(1 << 20);
+    // Each has said all of its first part before the next begins; then the first says a little more.
+    let mut streams: Vec<_> = (0..3)
+        .map(|n| {
+            let mut stream = broker.connect();
+            stream.write_all(&head[..900_000]).unwrap();
+            let come = (n + 1) * 900_000;
+            broker.wait("the part", |seen| seen.bytes >= come);
+            stream
+        })
+        .collect();
+    streams[0].write_all(&head[900_000..]).unwrap();
+    broker.wait("a little more", |seen| seen.bytes >= 2_700_000 + (head.len() - 900_000));
+    let mut fourth = broker.connect();
+    fourth.write_all(head).unwrap();
+    broker.wait("one to be closed", |seen| !seen.closed.is_empty());
+    let closed = broker.seen.lock().unwrap().closed.clone();
+    assert!(matches!(&closed[..], [(ConnId(2), CloseReason::Refused(_))]), "{closed:?}");
+    // There is room for the rest of what is whole soon, at the cost of those that are not.
+    fourth.write_all(tail).unwrap();
+    expect(&mut fourth, &sent);
+    echo(&mut broker.connect(), b"and for others");
 }
 
 #[test]

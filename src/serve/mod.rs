@@ -37,6 +37,9 @@ use world::World;
 /// Connections that the kernel queues before they are accepted.
 const BACKLOG: u32 = 4096;
 
+/// Bytes of unfinished requests, of all connections together; four of the longest must fit.
+const UNFINISHED_BYTES_MAX: u64 = 256 << 20;
+
 /// What an end that waits for nothing may cost.
 const LOST: &str = "nothing that was acknowledged is lost, but for records of topics with flush=relaxed that were not on \
                     disk yet";
@@ -117,6 +120,7 @@ pub fn run(args: &ServeArgs) -> Result<()> {
     let options = sordini_net::Options {
         connections_max: descriptors::connections_max(&config, disk.descriptors(), &storage)?,
         connections_per_ip_max: config.connections_per_ip_max,
+        unfinished_bytes_max: UNFINISHED_BYTES_MAX.max(4 * u64::from(config.request_bytes_max)),
         // As little as nothing is no time to say anything in.
         idle_max: config.connections_idle_ms_max.map(|ms| Duration::from_millis(ms.max(1))),
         ..sordini_net::Options::default()

@@ -25,6 +25,8 @@ pub struct Seen {
     pub unsent_max: u64,
     /// Bytes that the kernel took.
     pub sent: u64,
+    /// Bytes that came.
+    pub bytes: usize,
     /// Most bytes that any event carried.
     pub piece_max: usize,
     /// Frames whose pieces lay apart, and all frames of more than 32 KiB.
@@ -91,6 +93,7 @@ impl Echo {
             seen.looks += 1;
             seen.pinned += usize::from(!frame.is_unique());
         }
+        seen.bytes += bytes.len();
         seen.piece_max = seen.piece_max.max(bytes.len());
         if state.held.is_empty() {
             state.held = bytes;
