@@ -387,11 +387,13 @@ impl Node {
         self.fetches_end(step);
     }
 
-    /// Whether no answer is owed to anybody, and the next start finds a checkpoint instead of a long journal. On
-    /// a full disk nobody waits for that: the journal says it all.
+    /// Whether no answer is owed to anybody, what was answered before it was durable is so by now (`flush=relaxed`), and
+    /// the next start finds a checkpoint instead of a long journal. On a full disk nobody waits for the checkpoint: the
+    /// journal says it all.
     pub fn is_quiet(&self) -> bool {
         let saving = self.checkpoint_wanted || self.storage.is_checkpointing();
         let saved = !saving || self.storage.room() == Room::ReadOnly;
-        saved && self.parked.is_empty() && self.replies.is_empty()
+        let answered = self.parked.is_empty() && self.replies.is_empty();
+        saved && answered && self.touched.is_empty()
     }
 }
