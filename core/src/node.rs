@@ -394,6 +394,6 @@ impl Node {
         let saving = self.checkpoint_wanted || self.storage.is_checkpointing();
         let saved = !saving || self.storage.room() == Room::ReadOnly;
         let answered = self.parked.is_empty() && self.replies.is_empty();
-        saved && answered && self.touched.is_empty()
+        saved && answered && mutant!(B26, self.touched.is_empty(), true)
     }
 }

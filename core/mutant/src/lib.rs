@@ -178,6 +178,11 @@ mod active {
             known_from: "found by a review of this broker; Kafka takes such a directory out of service",
         },
         Mutant {
+            id: "B26",
+            change: "a process that is asked to end does not wait for what was acknowledged before it was durable",
+            known_from: "found while this broker was reviewed",
+        },
+        Mutant {
             id: "K01",
             change: "producers are not known again after a restart",
             known_from: "Redpanda #3039; KAFKA-5829",

@@ -32,6 +32,7 @@ mod net_tiny;
 mod pause;
 mod power_loss;
 mod process_crash;
+mod process_stop;
 mod stale_lap;
 mod sync_lies;
 mod timers;
@@ -150,6 +151,7 @@ pub const FAULTS: &[Row] = &[
     pause::ROW,
     power_loss::ROW,
     process_crash::ROW,
+    process_stop::ROW,
     stale_lap::ROW,
     sync_lies::ROW,
     timers::ROW,

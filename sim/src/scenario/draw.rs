@@ -93,6 +93,9 @@ fn broker(chance: &mut Chance, out: &mut String, over_budget: bool) {
         let often = chance.pick(&[1, 50, 50, 500, 5000]);
         let _ = writeln!(out, "\"log.retention.check.interval.ms\" = {often}");
     }
+    if chance.odds(1, 4) {
+        let _ = writeln!(out, "\"log.flush\" = \"relaxed\"");
+    }
     for (key, hurts) in BROKER {
         // Where bytes are lost, an index is what is left to find the others by.
         let exists = chance.odds(1, 8) && !(over_budget && key.starts_with("log.index"));

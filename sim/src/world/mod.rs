@@ -23,6 +23,7 @@
 
 mod audit;
 pub mod client;
+mod death;
 pub mod doom;
 mod held;
 mod net;
@@ -33,8 +34,9 @@ mod rest;
 pub mod trace;
 
 pub use client::Client;
+pub use death::Death;
 pub use net::Links;
-pub use node::{Death, Node};
+pub use node::Node;
 pub use trace::{Actor, Kind, Line};
 
 use crate::chance::{Chance, Purpose, Who};

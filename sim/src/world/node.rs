@@ -1,18 +1,17 @@
-//! A node: a real shard, its platter and its clock, and how a process is born and dies.
+//! A node: a real shard, its platter and its clock, and how a process is born (how it ends is in [`super::death`]).
 
 use super::doom::{Storm, Trap};
 use super::recorded::{Net, Recorded};
 use super::trace::{self, Actor, Kind, Line};
-use super::{Happening, World};
+use super::{Death, Happening, World};
 use crate::chance::{Chance, Purpose, Who};
 use crate::clock::Clock;
 use crate::digest::Digest;
 use crate::failure::Failure;
 use crate::heap::{MS, Nanos};
-use crate::ledger::relaxed;
 use crate::link::Piece;
 use crate::marks::Mark;
-use crate::platter::{Damaged, Fate, Platter, Role, Unsynced, classify};
+use crate::platter::{Damaged, Platter, Role, classify};
 use crate::scenario::Scenario;
 use sordini_core::limits::EVENTS_PER_TURN_MAX;
 use sordini_core::seam::{
@@ -45,6 +44,8 @@ pub struct Node {
     pub life: u32,
     /// Whether clients may connect.
     pub listening: bool,
+    /// Whether the process was asked to end.
+    pub stopping: bool,
     /// How many faults hold the process still.
     pub paused: u32,
     /// Added to the mean time of the network.
@@ -101,7 +102,7 @@ pub struct Node {
     pub founded: bool,
     pub(super) shard: Shard,
     out: Outbox,
-    inbox: Vec<Event>,
+    pub(super) inbox: Vec<Event>,
     turn_due: bool,
     /// The earliest timer in the heap.
     timer_at: Nanos,
@@ -118,19 +119,6 @@ const SLOWEST: Nanos = 5000 * MS;
 /// So often a process tries to start on a damaged disk before whoever watches over it gives up.
 const REFUSALS_MAX: u32 = 3;
 
-/// How a process ends.
-pub enum Death<'a> {
-    /// Only the process.
-    Kill,
-    /// With the machine's power; `midway`, in the middle of the disk operations that were next.
-    Power {
-        /// Whether operations under way are half done.
-        midway: bool,
-        /// What becomes of each unsynced thing.
-        fate: &'a mut dyn FnMut(Unsynced) -> Fate,
-    },
-}
-
 impl Node {
     /// An empty disk and no process.
     pub fn new(seed: u64, id: u32, scenario: &Scenario) -> Node {
@@ -145,6 +133,7 @@ impl Node {
             powered: true,
             life: 0,
             listening: false,
+            stopping: false,
             paused: 0,
             net_delay: 0,
             net_more: 0,
@@ -250,7 +239,7 @@ impl World {
         node.shard = shard(&self.scenario, seed);
         node.life += 1;
         node.ruined = node.built_on_ruins;
-        (node.up, node.powered, node.listening) = (true, true, false);
+        (node.up, node.powered, node.listening, node.stopping) = (true, true, false, false);
         node.clock.boot(self.now);
         node.out = Outbox::default();
         node.faults_at_boot = node.platter.counts.faults;
@@ -262,53 +251,6 @@ impl World {
         self.tell_as(Kind::Boot, Actor::Node(id), || format!("a process begins, life {life}"));
         self.deliver(id, Event::Boot);
         self.threaten(id);
-    }
-
-    /// The process ends. False if there was none.
-    pub fn down(&mut self, id: u32, death: Death<'_>) -> bool {
-        let node = &mut self.nodes[id as usize];
-        if !node.up {
-            return false;
-        }
-        self.note_death(id);
-        let node = &mut self.nodes[id as usize];
-        self.reached.add(&node.shard.reached());
-        let power = matches!(death, Death::Power { .. });
-        self.marks.count(Mark::CrashInRecovery, !node.listening);
-        match death {
-            Death::Kill => node.platter.kill(),
-            Death::Power { midway, fate } => {
-                if midway {
-                    self.marks.count(Mark::CrashMidOperation, node.platter.ready() > 0);
-                    node.platter.start();
-                }
-                node.platter.crash(fate);
-            }
-        }
-        (node.up, node.powered, node.listening) = (false, !power, false);
-        node.inbox.clear();
-        node.life += 1;
-        self.tell_as(Kind::Down, Actor::Node(id), || match power {
-            true => "the power fails".to_owned(),
-            false => "the process is gone".to_owned(),
-        });
-        for conn in self.conns_of(id) {
-            self.orphan(conn, !power);
-        }
-        true
-    }
-
-    /// What was durable when a process ended.
-    fn note_death(&mut self, id: u32) {
-        let mut durable = BTreeMap::new();
-        for ((_, log), part) in self.logs.range((id, LogId(0))..=(id, LogId(u64::MAX))) {
-            let offset = self.watermarks.get(&(id, *log)).copied().unwrap_or(0);
-            let least = durable.entry(part.clone()).or_insert(offset);
-            *least = offset.min(*least);
-        }
-        let (at, lives) = (self.now, self.ledger.lives(id));
-        let death = relaxed::Death { at, syncs: lives.syncs, durable };
-        lives.deaths.push(death);
     }
 
     /// Something happens to the process; it takes its turn soon.
@@ -387,7 +329,7 @@ impl World {
     /// What the machine reported.
     fn heed(&mut self, id: u32) -> Result<(), Failure> {
         let mut facts = std::mem::take(&mut self.nodes[id as usize].out.facts);
-        let mut fatal = None;
+        let (mut fatal, mut drained) = (None, false);
         for fact in facts.drain(..) {
             trace::add(&mut self.hash, &fact);
             self.marks.see_fact(&fact);
@@ -412,6 +354,7 @@ impl World {
                     return Err(Failure::new("never_fatal", why));
                 }
                 Fact::Fatal(_) => fatal = Some(()),
+                Fact::Drained => drained = true,
                 Fact::Faulty { log, from, to } if !node.is_damaged(*log, *from, *to) => {
                     let what =
                         format!("{log}: {from}..{to} is faulty and nobody damaged all of it");
@@ -427,6 +370,8 @@ impl World {
         self.nodes[id as usize].out.facts = facts;
         if fatal.is_some() {
             self.ended(id);
+        } else if drained {
+            self.down(id, Death::Stop);
         }
         Ok(())
     }
@@ -578,7 +523,7 @@ impl World {
     }
 
     /// The process is done with a connection whose other end may not know yet.
-    fn orphan(&mut self, conn: ConnId, told: bool) {
+    pub(super) fn orphan(&mut self, conn: ConnId, told: bool) {
         let Some(link) = self.links.find_mut(conn) else { return };
         link.life = None;
         link.queued.clear();
