@@ -450,7 +450,7 @@ fn is_missing(error: &anyhow::Error) -> bool {
 const CREATE_EXAMPLES: &str = "\
 Examples:
   sordini topic create orders
-  sordini topic create orders --partitions 12 --config retention.ms=604800000 --config cleanup.policy=compact,delete
+  sordini topic create orders --partitions 12 --config retention.ms=604800000 --config max.message.bytes=2000000
   sordini topic create orders --if-not-exists --broker broker1.example:9092";
 
 const LIST_EXAMPLES: &str = "\

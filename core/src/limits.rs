@@ -1,7 +1,7 @@
 //! Every bound of the machine on one page, each with the reason for its size.
 //!
 //! Bounds that depend on each other are tied by const-asserts below, so that changing one alone
-//! does not compile. The simulator draws nasty values through [`Limits`].
+//! does not compile. Scenarios of the simulator set what is in [`Limits`], and its swarm draws some of them.
 
 /// Bounds that a swarm (or an operator) may change.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -73,7 +73,9 @@ pub fn verdict(purpose: Purpose, kind: DiskErrorKind) -> Verdict {
         (Purpose::Founding, Full) => Verdict::Refuse,
         (_, Full) => Verdict::Retry,
         (Purpose::JournalGroup, Io) => mutant!(S02, Verdict::Fatal, Verdict::Retry),
-        (Purpose::Store | Purpose::Cleanup, Stale) => Verdict::Doubt,
+        (Purpose::Store | Purpose::Cleanup, Stale) => {
+            mutant!(B25, Verdict::Doubt, Verdict::Fatal)
+        }
         (_, NotFound | Io | Corrupt | Stale) => Verdict::Fatal,
     }
 }

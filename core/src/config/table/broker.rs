@@ -47,7 +47,7 @@ pub const BROKER: &[Row] = &[
     row("journal.bytes", Long, Some("201326592"), Min(4_194_304), ReadOnly, "4194304",
         "Size of the journal in bytes: what is written to it and not yet to segments must fit. A larger one takes longer bursts, and longer to read after a crash."),
     row("journal.file.bytes", Int, Some("16777216"), Min(1_048_576), ReadOnly, "1048576",
-        "Size in bytes of each of the journal's files but the first, which has a quarter of it. A batch must lie in one: a longer one is refused whatever max.message.bytes says."),
+        "Size in bytes of each of the journal's files but the first, which has 4 MiB. A batch must lie in one: a longer one is refused whatever max.message.bytes says."),
     row("listeners", List, Some("PLAINTEXT://:9092"), Any, ReadOnly, "",
         "Where the broker listens, as PLAINTEXT://host:port."),
     row("log.cleaner.delete.retention.ms", Long, Some("86400000"), Min(0), ClusterWide, "",

@@ -1,7 +1,7 @@
 //! One row per configuration key: everything that is known of the key stands there and nowhere else.
 //!
-//! The rows drive parsing, checking, DescribeConfigs, the documentation, and the simulator's swarm, which
-//! draws from [`Row::nasty`]. [`TOPIC`] holds what can be set on a topic, [`BROKER`] what this broker obeys,
+//! The rows drive parsing, checking, DescribeConfigs, the documentation, and the simulator's changes of topics'
+//! settings, which are drawn from [`Row::nasty`]. [`TOPIC`] holds what can be set on a topic, [`BROKER`] what this broker obeys,
 //! [`INERT`] what it does not: Kafka's own keys that Kafka's tools and files mention.
 
 mod broker;
@@ -101,7 +101,7 @@ pub struct Row {
     pub sources: &'static [Source],
     /// For a broker's key, who may change it.
     pub mode: Mode,
-    /// A legal value that hurts, drawn by the simulator's swarm; empty where none would.
+    /// A legal value that hurts. The simulator sets those of topics; empty where none would.
     pub nasty: &'static str,
     /// What it does.
     pub doc: &'static str,
