@@ -17,7 +17,6 @@ const BY_CHECK: &[(&str, &str)] = &[
     ("B04", "no_panic"),
     ("B09", "agreement"),
     ("B14", "consumer_view"),
-    ("B15", "wire"),
     ("B16", "idempotence"),
     ("B19", "retention"),
     ("B23", "over_budget"),
