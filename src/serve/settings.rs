@@ -76,12 +76,7 @@ impl Settings {
 
 /// A key or value that is none: where it stands, and what to do.
 fn refused(error: GivenError, file: &Option<(PathBuf, BTreeSet<String>)>) -> anyhow::Error {
-    let key = match &error {
-        GivenError::Unknown { name, .. } => name.as_str(),
-        GivenError::Value(value) => value.name.as_str(),
-        GivenError::Address { name, .. } => name,
-        GivenError::Dirs(_) => "log.dirs",
-    };
+    let key = error.key();
     let default = table::broker(key).and_then(|row| row.default).filter(|text| !text.is_empty());
     let remedy = match (&error, default) {
         (GivenError::Value(_), Some(default)) => {

@@ -272,16 +272,21 @@ fn a_last_group_of_which_the_disk_does_not_give_a_block_is_not_cut() {
     assert_eq!(Rig::booted(rig.disk.clone()).read_all(LogId(1)), expected(0, end, 100));
 }
 
-/// A rotten byte in one log's `partition.metadata` kept a whole broker down.
-#[test]
-fn a_directory_that_does_not_say_whose_it_is_is_told_again() {
+/// A directory with ten records of a log, all in a checkpoint.
+fn checkpointed() -> (Mem, LogId) {
     let mut rig = Rig::booted(Mem::default());
     let log = rig.create("orders-0", 1);
     rig.append(log, 10, 100);
     rig.run();
     rig.checkpoint();
     rig.run();
-    let before = rig.disk.clone();
+    (rig.disk, log)
+}
+
+/// A rotten byte in one log's `partition.metadata` kept a whole broker down.
+#[test]
+fn a_directory_that_does_not_say_whose_it_is_is_told_again() {
+    let (before, log) = checkpointed();
     let plate = "orders-0/partition.metadata";
     let text = before.clone().file(plate).expect("made").clone();
     type Change<'a> = &'a dyn Fn(&mut Mem);
@@ -307,13 +312,7 @@ fn a_directory_that_does_not_say_whose_it_is_is_told_again() {
 
 #[test]
 fn a_directory_that_says_that_it_is_another_logs_is_not_written_to() {
-    let mut rig = Rig::booted(Mem::default());
-    let log = rig.create("orders-0", 1);
-    rig.append(log, 10, 100);
-    rig.run();
-    rig.checkpoint();
-    rig.run();
-    let mut disk = rig.disk.clone();
+    let (mut disk, _) = checkpointed();
     let text = crate::home::encode(&dir("other-0", 7), &[7; 16]);
     disk.put("orders-0/partition.metadata", text.as_bytes());
     let before = disk.list("orders-0");
