@@ -208,13 +208,16 @@ impl Log {
         }
         let mut ops = Vec::with_capacity(8);
         let (step, run) = match (self.writer.home, self.writer.plate) {
-            (Home::Missing, _) => (self.make_home(&mut ops), Run::default()),
+            (Home::Missing, _) if !self.writer.unswept => {
+                (self.make_home(&mut ops), Run::default())
+            }
             (Home::Made, Plate::Unread) => {
                 let file = self.file(LogFile::Metadata);
                 ops.push(OpKind::Read { file, at: 0, len: crate::home::BYTES_MAX });
                 (SegmentStep::Looked, Run::default())
             }
-            (Home::Made, Plate::Lost) => {
+            // To a new file: a sector that cannot be read cannot be written in part either. A former life may have left one, too.
+            (Home::Missing, _) | (Home::Made, Plate::Lost) => {
                 ops.push(OpKind::Unlink { file: self.file(LogFile::Metadata) });
                 (self.make_home(&mut ops), Run::default())
             }

@@ -224,7 +224,8 @@ impl Storage {
         }
     }
 
-    /// Whose the directory is: only another log's id says that it is not the deleted one's.
+    /// Whose the directory is: only another log's id says that it is not the deleted one's. One that nobody can read is removed: no
+    /// checkpoint knows another log in it, so whatever a later log of this name has there is in the journal too.
     fn looked(
         &mut self,
         now: Now,
@@ -238,8 +239,10 @@ impl Storage {
             Ok(DiskOk::Bytes(text)) => home::log_id(text).is_some_and(|owner| owner != id),
             Err(e) if e.kind == DiskErrorKind::NotFound => false,
             Err(e) => {
-                notes.push(Note::Warning(format!("{e}: cannot tell whose directory it is; left")));
-                true
+                let path = FileName::Log(removal.dir.clone(), LogFile::Metadata).path();
+                notes
+                    .push(Note::Warning(format!("{path}: {e}; removed with the deleted log {id}")));
+                false
             }
             _ => false,
         };

@@ -159,6 +159,39 @@ fn a_log_deleted_before_the_first_write_of_this_life_leaves_no_directory() {
     assert!(left.is_empty(), "{left:?}");
 }
 
+/// A restart found a deletion half done, and the disk did not give what says whose the directory is: it was left, for ever.
+#[test]
+fn a_deleted_logs_directory_that_does_not_say_whose_it_is_is_removed() {
+    let plate = "orders-0/partition.metadata";
+    let orders = |disk: &Mem| disk.list("").into_iter().filter(|n| n.starts_with("orders")).count();
+    for heir in [None, Some(LogId(2))] {
+        let mut rig = Rig::booted(young());
+        rig.disk.no_rename = true;
+        rig.storage.delete(LogId(1));
+        if let Some(heir) = heir {
+            rig.create("orders-0", heir.0);
+            rig.append(heir, 5, 50);
+        }
+        rig.flush();
+        rig.run();
+        let mut disk = rig.disk.clone();
+        (disk.no_rename, disk.unreadable) = (false, Some((plate.into(), 0)));
+        let mut again = Rig::booted(disk);
+        again.wait(50);
+        assert!(again.notes.iter().any(|n| matches!(n, Note::Warning(why) if why.contains(plate))));
+        assert_eq!(again.storage.holdings().removals, 0);
+        match heir {
+            None => assert_eq!(orders(&again.disk), 0),
+            Some(heir) => {
+                let text = again.disk.file(plate).expect("made again").clone();
+                assert_eq!(crate::home::log_id(&text), Some(heir));
+                assert_eq!(again.read_all(heir), expected(0, 5, 50));
+                assert_eq!(orders(&again.disk), 1);
+            }
+        }
+    }
+}
+
 /// A crash came between the writing of `next` and its renaming; a later start could not read `current`, once, went on from `next`,
 /// and wrote over the journal before it. The start after that read `current` again, and missed what was acknowledged.
 #[test]
