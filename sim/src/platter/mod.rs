@@ -105,6 +105,8 @@ pub struct Platter {
     harmed: Harmed,
     /// Logs in whose files damage was read, ever.
     bitten: BTreeSet<LogId>,
+    /// Logs whose directory was found not to say whose it is, ever, because its plate is damaged.
+    nameless: BTreeSet<LogId>,
     /// Bytes that files may take together.
     pub capacity: u64,
     /// What happened so far.
@@ -127,6 +129,7 @@ impl Default for Platter {
             struck: Vec::new(),
             harmed: Harmed::default(),
             bitten: BTreeSet::new(),
+            nameless: BTreeSet::new(),
             capacity: u64::MAX,
             counts: Counts::default(),
         }

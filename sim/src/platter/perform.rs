@@ -294,7 +294,7 @@ impl Platter {
     }
 
     /// The same without making it. Whoever owns its directory is looked at first.
-    pub(super) fn look_up(&self, name: &FileName, missing: Missing) -> Result<NodeId, DiskError> {
+    fn look_up(&mut self, name: &FileName, missing: Missing) -> Result<NodeId, DiskError> {
         let path = name.path();
         self.dir(&name.dir())?;
         let found = self.names.find(&path);
@@ -305,6 +305,7 @@ impl Platter {
                 Some(log) if log == dir.log => {}
                 None if missing == Missing::Make => {}
                 owner => {
+                    self.met_plate(dir);
                     let detail =
                         format!("{path} was asked for {}, but belongs to {owner:?}", dir.log);
                     return Err(error(DiskErrorKind::Stale, detail));
@@ -312,6 +313,14 @@ impl Platter {
             }
         }
         found.ok_or_else(|| not_found("open", &path))
+    }
+
+    /// Somebody read the plate of a log's directory.
+    fn met_plate(&mut self, dir: &LogDir) {
+        let plate = FileName::Log(dir.clone(), LogFile::Metadata);
+        if let Some(node) = self.names.find(&plate.path()) {
+            self.met(&plate, node, BTreeSet::from([0]));
+        }
     }
 
     /// Whether a log's directory is another log's now.

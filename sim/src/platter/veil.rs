@@ -278,9 +278,11 @@ impl Platter {
             let Some(Bite { owner, first, open }) = content.bite(sector) else { continue };
             self.counts.bites += 1;
             self.harmed.vital |= is_vital(name);
-            if let FileName::Log(dir, _) = name {
-                self.bitten.insert(dir.log);
-            }
+            match name {
+                FileName::Log(dir, LogFile::Metadata) => self.nameless.insert(dir.log),
+                FileName::Log(dir, _) => self.bitten.insert(dir.log),
+                _ => false,
+            };
             if !first && !open {
                 continue;
             }
@@ -326,6 +328,12 @@ impl Platter {
     /// Whether damage was ever read in a file of this log: where its batches are may be answered wrongly then.
     pub fn is_bitten(&self, log: LogId) -> bool {
         self.bitten.contains(&log)
+    }
+
+    /// Whether the log's directory was ever found not to say whose it is, for its plate is damaged: its files cannot be opened until it
+    /// says so again.
+    pub fn is_nameless(&self, log: LogId) -> bool {
+        self.nameless.contains(&log)
     }
 
     /// The appends of the journal group that a sector belongs to.

@@ -375,15 +375,18 @@ impl World {
                     self.send_pieces(conn, bytes);
                 }
                 Err(e) => {
-                    // A segment that was dropped between the answer and its sending, or its whole topic: the client asks again.
-                    // Else bytes that are bad for no reason, or a file that is gone from a disk that never failed.
+                    // A segment that was dropped between the answer and its sending, or its whole topic, or the directory has to be
+                    // told again whose it is: the client asks again. Else bytes that are bad for no reason, or a file that is gone
+                    // from a disk that never failed.
                     let platter = &self.nodes[id as usize].platter;
                     // The range may have come from a search that was misled.
                     let met = platter.counts.faults != before.faults || platter.is_bitten(e.log);
                     let gone =
                         matches!(e.error.kind, DiskErrorKind::NotFound | DiskErrorKind::Stale);
                     let dropped = self.ledger.may_drop() || self.is_deleted(id, &e.slice.file);
-                    let excused = met || gone && dropped;
+                    let nameless =
+                        e.error.kind == DiskErrorKind::Stale && platter.is_nameless(e.log);
+                    let excused = met || nameless || gone && dropped;
                     if !excused {
                         let what = format!("{}: {}", e.slice.file.path(), e.error);
                         return Err(Failure::new("served_bytes", what));
